@@ -1,0 +1,1 @@
+"""Three rings of tests: the twin, the laws, the world."""
