@@ -28,7 +28,7 @@ from yaml.events import (
 from rules.errors import Faults, Place
 
 FILE_BYTES_MAX = 256 * 1024
-# The deepest thing the rule language has is 8: rules, rule, overrides, item, set, key, grade, value.
+# The language itself needs 8: rules, rule, overrides, item, set, key, grade, value.
 DEPTH_MAX = 32
 
 # As YAML breaks lines, so that our line numbers are the parser's.
