@@ -71,9 +71,6 @@ class FrameHeader(NamedTuple):
     period_ns: int
 
 
-# Reading ---------------------------------------------------------------------------------------
-
-
 def unpack_header(header: bytes) -> Fields:
     """Return the fields of a header; FrameFault E_HEADER when it is no map of plain fields."""
     if len(header) > HEADER_BYTES_MAX:
@@ -237,9 +234,6 @@ def _shown(value: object) -> str:
 def _told(fault: Exception) -> str:
     text = ascii(str(fault))[1:-1]
     return (text or type(fault).__name__)[:80]
-
-
-# Writing ---------------------------------------------------------------------------------------
 
 
 def pack(fields: Fields) -> bytes:
