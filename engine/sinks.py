@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 
     from engine.meters import Meters
 
-__all__ = ["EgressDamaged", "EgressFull", "EgressLocked", "EgressLog", "Stored", "Value"]
+__all__ = ["EgressDamaged", "EgressFull", "EgressLocked", "EgressLog", "Message", "Stored"]
 
-Value: TypeAlias = "bool | int | float | str | bytes | Sequence[Value] | Mapping[str, Value] | None"
-Message: TypeAlias = tuple[str, Mapping[str, Value]]
+Body: TypeAlias = Mapping[str, object]
+Message: TypeAlias = tuple[str, Body]
 
 WIRE_VERSION: Final = 1
 SEGMENT_BYTES: Final = 64 * 1024 * 1024
@@ -119,6 +119,11 @@ class EgressLog:
             return self._ledger.first_seq
 
     @property
+    def is_closed(self) -> bool:
+        """Nothing can be read any more."""
+        return self._is_closed
+
+    @property
     def cut_bytes(self) -> int:
         """What a crash had left at the end and `open` cut away."""
         return self._ledger.cut_bytes
@@ -190,7 +195,7 @@ class EgressLog:
                 self._ledger.close()
                 self._readable.notify_all()
 
-    def _place(self, batch: Batch, topic: str, body: Mapping[str, Value]) -> int:
+    def _place(self, batch: Batch, topic: str, body: Body) -> int:
         """Give a new message its place in the batch; returns the seq under which it is known."""
         assert GIVEN_HERE.isdisjoint(body), "seq and decided_time are given by the egress log"
         key, content = _identity(body)
@@ -232,13 +237,13 @@ class EgressLog:
             self._known.setdefault(key, Known(content, record.seq))
 
 
-def canonical(body: Mapping[str, Value]) -> bytes:
+def canonical(body: Body) -> bytes:
     """Return the one spelling of a body: msgpack with the keys sorted at every depth."""
     spelling: bytes = msgpack.packb(_sorted(body), use_bin_type=True)
     return spelling
 
 
-def _sorted(value: Value) -> Value:
+def _sorted(value: object) -> object:
     if isinstance(value, Mapping):
         return {key: _sorted(value[key]) for key in sorted(value)}
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
@@ -246,7 +251,7 @@ def _sorted(value: Value) -> Value:
     return value
 
 
-def _identity(body: Mapping[str, Value]) -> tuple[tuple[str, int] | None, bytes]:
+def _identity(body: Body) -> tuple[tuple[str, int] | None, bytes]:
     """What a body is known by, and the hash of its content; system messages may have no id."""
     episode, revision = body.get("id"), body.get("revision")
     if not isinstance(episode, str) or not isinstance(revision, int):
@@ -259,7 +264,7 @@ def _nondeterminism(key: tuple[str, int], known: Known, content: bytes) -> Messa
     """Tell people that one warning came out in two ways, once for each second content."""
     episode, revision = key
     name = f"nondeterminism/{episode}/{revision}/".encode() + content
-    body: dict[str, Value] = {
+    body: dict[str, object] = {
         "id": b32encode(hashlib.sha256(name).digest()).decode()[:26],
         "revision": 0,
         "code": "nondeterminism",
