@@ -41,8 +41,9 @@ ZH = {
     Grade.ORANGE: "橙色",
     Grade.RED: "红色",
 }
-# The grades a warning can have, from the mildest.
-GRADES = (Grade.BLUE, Grade.YELLOW, Grade.ORANGE, Grade.RED)
+# The words on the wire, by number; and the grades a rule can have, from the mildest.
+GRADE_NAMES = tuple(grade.word for grade in Grade)
+COLOURS = (Grade.BLUE, Grade.YELLOW, Grade.ORANGE, Grade.RED)
 SPELLINGS = {
     "blue": Grade.BLUE,
     "yellow": Grade.YELLOW,

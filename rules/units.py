@@ -15,43 +15,46 @@ from fractions import Fraction
 from rules.errors import nearest
 
 NS_PER_S = 1_000_000_000
-# length, mass, time, current, temperature, light, share, and three that stand alone.
-BASES = ("m", "kg", "s", "A", "K", "cd", "", "%LEL", "NTU", "dB")
-TIME, TEMPERATURE, SHARE = 2, 4, 6
+# The last four are not of the SI: a share is kept apart from a number, the others stand alone.
+BASES = ("m", "kg", "s", "A", "K", "cd", "share", "%LEL", "NTU", "dB")
+TIME, SHARE = 2, 6
 
 Dimension = tuple[int, ...]
 
 
-def _dimension(**exponents: int) -> Dimension:
-    names = ("length", "mass", "time", "current", "temperature", "light", "share")
-    names += ("explosive", "turbidity", "sound")
-    assert set(exponents) <= set(names)
-    return tuple(exponents.get(name, 0) for name in names)
+def _dimension(text: str) -> Dimension:
+    """A dimension written as `kg m^-1 s^-2`."""
+    powers = dict.fromkeys(BASES, 0)
+    for part in text.split():
+        base, _, power = part.partition("^")
+        assert base in powers
+        powers[base] = int(power or 1)
+    return tuple(powers.values())
 
 
-NUMBER = _dimension()
-LENGTH = _dimension(length=1)
-MASS = _dimension(mass=1)
-DURATION = _dimension(time=1)
-RATE = _dimension(time=-1)
-CURRENT = _dimension(current=1)
-TEMPERATURES = _dimension(temperature=1)
-LIGHT = _dimension(light=1, length=-2)
-SHARES = _dimension(share=1)
-EXPLOSIVE = _dimension(explosive=1)
-TURBIDITY = _dimension(turbidity=1)
-SOUND = _dimension(sound=1)
-AREA = _dimension(length=2)
-VOLUME = _dimension(length=3)
-SPEED = _dimension(length=1, time=-1)
-ACCELERATION = _dimension(length=1, time=-2)
-PRESSURE = _dimension(mass=1, length=-1, time=-2)
-FORCE = _dimension(mass=1, length=1, time=-2)
-POWER = _dimension(mass=1, length=2, time=-3)
-VOLTAGE = _dimension(mass=1, length=2, time=-3, current=-1)
-RESISTANCE = _dimension(mass=1, length=2, time=-3, current=-2)
-FLOW = _dimension(length=3, time=-1)
-CONCENTRATION = _dimension(mass=1, length=-3)
+NUMBER = _dimension("")
+LENGTH = _dimension("m")
+MASS = _dimension("kg")
+DURATION = _dimension("s")
+RATE = _dimension("s^-1")
+CURRENT = _dimension("A")
+TEMPERATURES = _dimension("K")
+LIGHT = _dimension("cd m^-2")
+SHARES = _dimension("share")
+EXPLOSIVE = _dimension("%LEL")
+TURBIDITY = _dimension("NTU")
+SOUND = _dimension("dB")
+AREA = _dimension("m^2")
+VOLUME = _dimension("m^3")
+SPEED = _dimension("m s^-1")
+ACCELERATION = _dimension("m s^-2")
+PRESSURE = _dimension("kg m^-1 s^-2")
+FORCE = _dimension("kg m s^-2")
+POWER = _dimension("kg m^2 s^-3")
+VOLTAGE = _dimension("kg m^2 s^-3 A^-1")
+RESISTANCE = _dimension("kg m^2 s^-3 A^-2")
+FLOW = _dimension("m^3 s^-1")
+CONCENTRATION = _dimension("kg m^-3")
 
 NAMES = {
     NUMBER: "a number",
@@ -305,7 +308,7 @@ def _ratio(value: float, theirs: float, ours: float) -> float:
 
 
 def _clean(value: float) -> float:
-    """A converted value without the digits that conversion made up: 0.3, not 0.30000000000000004."""
+    """A converted value without the digits that conversion made up: 0.3, not 0.300000000000004."""
     return float(f"{value:.15g}")
 
 
@@ -349,6 +352,14 @@ def read_duration(text: str) -> int:
         message = f"`{text}` is longer than a hundred years"
         raise UnitError(message)
     return int(total)
+
+
+def duration_ns(text: str) -> int | None:
+    """As `read_duration`, for whoever words the fault: None when the text is no duration."""
+    try:
+        return read_duration(text)
+    except UnitError:
+        return None
 
 
 # A hundred years: far from the end of 64-bit nanoseconds (292 years), whatever is added to it.

@@ -1,0 +1,185 @@
+"""Messages: what a warning says, in Chinese and in English.
+
+An author writes templates; a rule without any gets plain default headlines. Templates are Jinja2 in
+a sandbox, and only a small part of it: values, filters, conditions. Loops, calls and arithmetic are
+refused at load, so a message costs what its length says. A template that fails while running must
+not hold back a warning: the default text is sent, and the problem is handed back to be counted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jinja2 import Template, TemplateError
+
+from rules.grade import GRADE_NAMES, Grade
+from rules.phrases import LANGUAGES, Colour, Language, Quantity, Record, environment
+from rules.units import UnitError
+
+if TYPE_CHECKING:
+    from rules.pack import Rule
+
+# Events whose text is the rule's own headline; the others say something else than "it is so".
+OWN_HEADLINE = frozenset({"raised", "upgraded", "downgraded", "updated"})
+TAGS: dict[Language, dict[str, str]] = {
+    "zh": {
+        "raised": "{grade}预警",
+        "upgraded": "{grade}预警·升级",
+        "downgraded": "{grade}预警·降级",
+        "cleared": "预警解除",
+        "updated": "{grade}预警·更新",
+        "blind": "{grade}预警·数据中断",
+        "restored": "{grade}预警·数据恢复",
+    },
+    "en": {
+        "raised": "{grade}",
+        "upgraded": "{grade}, upgraded",
+        "downgraded": "{grade}, downgraded",
+        "cleared": "CLEARED",
+        "updated": "{grade}, updated",
+        "blind": "{grade}, no data",
+        "restored": "{grade}, data restored",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """The templates of a rule; a language without a headline uses the default text.
+
+    `advice` maps a grade to its template, None to the template for all other grades.
+    `attributes` are the attributes that templates look at, as ("sensor", "place").
+    """
+
+    headline: Mapping[Language, str]
+    advice: Mapping[Language, Mapping[Grade | None, str]]
+    impact: Mapping[Language, str]
+    attributes: frozenset[tuple[str, str]]
+
+
+NO_MESSAGE = Message({}, {}, {}, frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The texts of one warning; `problem` is empty unless a template failed."""
+
+    headline: dict[str, str]
+    advice: dict[str, str]
+    basis: dict[str, str]
+    impact: str
+    problem: str
+
+
+class Messages:
+    """Writes the texts of one rule's warnings."""
+
+    __slots__ = ("advice", "headline", "rule")
+
+    def __init__(self, rule: "Rule") -> None:
+        self.rule = rule
+        message = rule.message
+        self.headline: dict[Language, Template] = {
+            language: environment(language).from_string(text)
+            for language, text in message.headline.items()
+        }
+        self.advice: dict[Language, dict[Grade | None, Template]] = {
+            language: {
+                grade: environment(language).from_string(text) for grade, text in texts.items()
+            }
+            for language, texts in message.advice.items()
+        }
+
+    def write(
+        self,
+        *,
+        grade: str,
+        event: str,
+        value: float,
+        unit: str,
+        sensor: str,
+        site: Mapping[Language, str],
+        since_ns: int,
+        attributes: Mapping[str, Mapping[str, str]],
+    ) -> Written:
+        """Write headline, advice, basis and impact of one warning in both languages.
+
+        `site` holds the site's names by language; `attributes` the catalogue's texts under
+        "sensor" and "site".
+        """
+        facts = _Facts(
+            Grade(GRADE_NAMES.index(grade)), event, value, unit, sensor, site, since_ns, attributes
+        )
+        headline: dict[str, str] = {}
+        advice: dict[str, str] = {}
+        problem = ""
+        for language in LANGUAGES:
+            names = self._names(language, facts)
+            own = self.headline.get(language) if event in OWN_HEADLINE else None
+            headline[language], failed = _rendered(own, names, self._default(language, facts))
+            advised = self.advice.get(language, {})
+            chosen = advised.get(facts.grade, advised.get(None))
+            advice[language], failed_too = _rendered(chosen, names, "")
+            problem = problem or failed or failed_too
+        rule = self.rule
+        basis: dict[str, str] = dict(rule.basis.items())
+        impact = rule.message.impact.get("zh") or rule.message.impact.get("en") or ""
+        return Written(headline, advice, basis, impact, problem)
+
+    def _names(self, language: Language, facts: "_Facts") -> dict[str, object]:
+        """What a template may look at."""
+        attributes = facts.attributes
+        sensor = Record({**attributes.get("sensor", {}), "name": facts.sensor})
+        site = Record({**attributes.get("site", {}), "name": facts.site.get(language, "")})
+        return {
+            "value": Quantity(facts.value, facts.unit, language),
+            "grade": Colour(facts.grade.zh, facts.grade.en),
+            "title": self._title(language),
+            "basis": self.rule.basis.get(language, ""),
+            "since": facts.since_ns,
+            "sensor": sensor,
+            "asset": sensor,
+            "site": site,
+        }
+
+    def _title(self, language: Language) -> str:
+        title = self.rule.title
+        return title.get(language) or title.get("en") or title.get("zh") or self.rule.id
+
+    def _default(self, language: Language, facts: "_Facts") -> str:
+        """The headline of a rule that gives none."""
+        grade = facts.grade
+        tag = TAGS[language][facts.event].format(
+            grade=grade.zh if language == "zh" else grade.en.upper()
+        )
+        place = f"{facts.site.get(language) or ''} {facts.sensor}".strip()
+        value = Quantity(facts.value, facts.unit, language)
+        if language == "zh":
+            return f"【{tag}】{place} {self._title(language)}，当前 {value}"
+        return f"[{tag}] {place}: {self._title(language)}, now {value}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What is told about one change of grade."""
+
+    grade: Grade
+    event: str
+    value: float
+    unit: str
+    sensor: str
+    site: Mapping[Language, str]
+    since_ns: int
+    attributes: Mapping[str, Mapping[str, str]]
+
+
+def _rendered(
+    template: Template | None, names: Mapping[str, object], default: str
+) -> tuple[str, str]:
+    """The text of a template, and why it failed; the default where there is none or it failed."""
+    if template is None:
+        return default, ""
+    try:
+        return template.render(names), ""
+    except (TemplateError, UnitError, ValueError, TypeError, OverflowError) as error:
+        return default, f"{type(error).__name__}: {error}"

@@ -1,0 +1,232 @@
+"""Inline tests of rules: a feed in words becomes columns of readings, expectations become records.
+
+    0.2 for 2m, ramp 0.2 to 1.2 over 1m, gap 20m, bad 3.9 for 10s, late 40 by 12min, 0.7 @5s
+
+One reading each period, from time 0. A segment covers [start, start + duration): the first reading
+stands at its start, and where it ends the next segment starts. A ramp is at its first value at its
+start and would reach its second at its end. `late V by D` and a single `V` are one reading and
+take one period; the late one arrives D after its time. `noise N` adds up to ±N, the same in every
+run. Nothing here knows the engine: it runs the columns and compares.
+"""
+
+import random
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from rules.errors import Faults, Place
+from rules.grade import Grade
+from rules.units import UnitError, read_duration
+from rules.yaml_text import TextNode
+
+READINGS_MAX = 1_000_000
+# "Suspect rate": the reading is set aside as bad, and can never be taken for a pegged sensor.
+BAD_QUALITY = 2
+
+State = Literal["inactive", "pending", "active", "clearing"]
+Standing = Literal["ok", "degraded", "blind"]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """The readings of one sensor, in the order of their time; `delay_ns` is how late each arrives.
+
+    Values are in the unit of the rule's input; quality is a code of the wire, 0 is good.
+    """
+
+    time_ns: tuple[int, ...]
+    value: tuple[float, ...]
+    quality: tuple[int, ...]
+    delay_ns: tuple[int, ...]
+    period_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """What must hold at one instant; None is not looked at."""
+
+    at_ns: int
+    grade: Grade | None
+    state: State | None
+    quality: Standing | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Never:
+    """A grade that is never reached (nor a graver one), or an event that never happens."""
+
+    grade: Grade | None
+    event: str | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """How many changes of grade there are in (start, end]."""
+
+    start_ns: int
+    end_ns: int
+    transitions: int
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event that must happen at one instant; the grade is the one after it."""
+
+    event: str
+    grade: Grade | None
+    at_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """All changes of grade, in order: these and no others."""
+
+    happenings: tuple[Happening, ...]
+    place: Place
+
+
+Expectation = At | Never | Between | Events
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One inline test: feeds by sensor name (`input` for the only one), and what must follow.
+
+    `attributes` are the catalogue's texts for this test, by name.
+    """
+
+    name: str
+    feeds: Mapping[str, Feed]
+    attributes: Mapping[str, str]
+    expects: tuple[Expectation, ...]
+    place: Place
+
+
+SIGNED = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
+SPAN = r"\S+"
+SEGMENTS = {
+    "ramp": re.compile(rf"ramp\s+(?P<a>{SIGNED})\s+to\s+(?P<b>{SIGNED})\s+over\s+(?P<d>{SPAN})"),
+    "gap": re.compile(rf"gap\s+(?P<d>{SPAN})"),
+    "bad": re.compile(rf"bad\s+(?P<a>{SIGNED})\s+for\s+(?P<d>{SPAN})"),
+    "late": re.compile(rf"late\s+(?P<a>{SIGNED})\s+by\s+(?P<d>{SPAN})"),
+    "hold": re.compile(rf"(?P<a>{SIGNED})\s+for\s+(?P<d>{SPAN})(?:\s+noise\s+(?P<n>{SIGNED}))?"),
+    "one": re.compile(rf"(?P<a>{SIGNED})"),
+}
+PERIOD = re.compile(r"@\s*(?P<d>\S+)\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    form: str
+    first: float
+    second: float
+    noise: float
+    duration_ns: int
+
+
+class _Unreadable(Exception):
+    """A segment that is none, at letters [start, end) of the feed."""
+
+    def __init__(self, message: str, start: int, end: int, remedy: str = "") -> None:
+        super().__init__(message)
+        self.start, self.end, self.remedy = start, end, remedy
+
+
+def read_feed(node: TextNode, period_ns: int | None, faults: Faults) -> Feed | None:
+    """Read a feed; `period_ns` is used where the feed has no `@period`. None after a fault."""
+    try:
+        return _read(node.text, period_ns)
+    except _Unreadable as problem:
+        place = node.part(problem.start, problem.end)
+        faults.add("E501", place, str(problem), remedy=problem.remedy)
+        return None
+
+
+def _read(text: str, period_ns: int | None) -> Feed:
+    found = PERIOD.search(text)
+    body = text[: found.start()] if found else text
+    if found:
+        period_ns = _duration(found["d"], found.start("d"))
+    if period_ns is None:
+        message = "how often does the sensor report?"
+        raise _Unreadable(message, 0, len(text), "end the feed with its period: `… @5s`")
+    if period_ns == 0:
+        message = "a period of 0"
+        raise _Unreadable(message, 0, len(text), "end the feed with its period: `… @5s`")
+    segments = list(_segments(body))
+    lengths_ns = [_length_ns(segment, period_ns) for segment in segments]
+    if sum(lengths_ns) // period_ns > READINGS_MAX:
+        message = f"more than {READINGS_MAX} readings"
+        raise _Unreadable(message, 0, len(text), "make it shorter, or the period longer")
+    return _sampled(segments, lengths_ns, period_ns)
+
+
+def _segments(body: str) -> Iterator[_Segment]:
+    at = 0
+    for part in body.split(","):
+        start = at + len(part) - len(part.lstrip())
+        yield _segment(part.strip(), start)
+        at += len(part) + 1
+
+
+def _segment(text: str, start: int) -> _Segment:
+    for form, pattern in SEGMENTS.items():
+        found = pattern.fullmatch(text)
+        if found:
+            named = found.groupdict()
+            first = float(named.get("a") or 0)
+            duration_ns = _duration(named["d"], start + found.start("d")) if "d" in named else 0
+            noise = abs(float(named.get("n") or 0))
+            return _Segment(form, first, float(named.get("b") or first), noise, duration_ns)
+    message = f"`{text}` is not a segment of a feed" if text else "an empty segment"
+    raise _Unreadable(
+        message,
+        start,
+        start + len(text),
+        "write `0.2 for 2m`, `ramp 0.2 to 1.2 over 1m`, `gap 20m`, `bad 3.9 for 10s`, "
+        "`late 40 by 12min` or a single value",
+    )
+
+
+def _duration(text: str, start: int) -> int:
+    try:
+        return read_duration(text)
+    except UnitError as problem:
+        raise _Unreadable(str(problem), start, start + len(text), problem.remedy) from None
+
+
+def _length_ns(segment: _Segment, period_ns: int) -> int:
+    """How much time a segment takes: one period for those that are one reading."""
+    return period_ns if segment.form in ("one", "late") else segment.duration_ns
+
+
+def _sampled(segments: list[_Segment], lengths_ns: list[int], period_ns: int) -> Feed:
+    """Take one reading each period."""
+    noise = random.Random("tocsin")
+    time_ns: list[int] = []
+    value: list[float] = []
+    quality: list[int] = []
+    delay_ns: list[int] = []
+    start_ns = 0
+    for segment, length_ns in zip(segments, lengths_ns, strict=True):
+        end_ns = start_ns + length_ns
+        first_ns = -(-start_ns // period_ns) * period_ns
+        for at_ns in range(first_ns, end_ns, period_ns):
+            if segment.form == "gap":
+                continue
+            share = (at_ns - start_ns) / length_ns
+            reading = segment.first + (segment.second - segment.first) * share
+            if segment.noise:
+                reading += noise.uniform(-segment.noise, segment.noise)
+            time_ns.append(at_ns)
+            # Twelve digits: a ramp from 0.2 to 1.2 passes 0.7, not 0.7000000000000001.
+            value.append(float(f"{reading:.12g}"))
+            quality.append(BAD_QUALITY if segment.form == "bad" else 0)
+            delay_ns.append(segment.duration_ns if segment.form == "late" else 0)
+        start_ns = end_ns
+    return Feed(tuple(time_ns), tuple(value), tuple(quality), tuple(delay_ns), period_ns, start_ns)
