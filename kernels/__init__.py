@@ -1,1 +1,20 @@
-"""To be written."""
+"""The floor that computes: arrays in, arrays out, nothing remembered.
+
+Which file answers which question?
+
+    jit       how is a kernel compiled, and how is memory fetched ahead?
+    columns   where do large arrays live?
+    stage     which readings count, where do they belong, and what time is it at their site?
+    panes     what happened to a sensor in one slice of time?
+    raw       is a sensor heard from, does it move, is it pegged?
+    windows   what happened in the panes since then, told pane by pane?
+    onset     did the signal of a moment rise above that of the minutes before?
+    ladder    which grades does a value ask for?
+    latch     which grade stands, after holds, gaps and clearing?
+
+A kernel is handed arrays and scalars, allocates nothing and raises nothing; who calls it asserts
+what the shape tables say. Each file stands alone (numba's disk cache does not notice a change in
+another file), so the few codes that two files share are written in both, and a test compares them.
+Axis letters are the same everywhere: n readings (or sensors of one block), s sensors, k sites,
+b banks, l links, m rows of a pane table, r ranges of rows, q lines.
+"""
