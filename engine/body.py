@@ -50,19 +50,24 @@ class BodyReader:
             max_window_size=max(frame_bytes_max, WINDOW_BYTES_MIN)
         )
 
-    def open(self, frame: FrameHeader, body: Buffer) -> Columns:
-        """Return the columns of a body whose size, checksum and codec hold, else a FrameFault."""
+    def open(self, frame: FrameHeader, body: Buffer, *, has_known_crc: bool) -> Columns:
+        """Return the columns of a body whose size, checksum and codec hold, else a FrameFault.
+
+        has_known_crc  the body's sum has been compared with `crc` already, by the journal
+        """
         if frame.codec == "raw":
             if len(body) != frame.size:
                 text = f"the body has {len(body)} bytes, `size` is {frame.size}"
                 raise FrameFault(wire.E_SIZE, text)
             _check_columns_bytes(frame)
-            _check_crc(frame, body)
+            if not has_known_crc:
+                _check_crc(frame, body)
             return columns_of(frame, body)
         if len(body) > self._frame_bytes_max:
             text = f"a body has at most {self._frame_bytes_max} bytes, this one has {len(body)}"
             raise FrameFault(wire.E_SIZE, text)
-        _check_crc(frame, body)
+        if not has_known_crc:
+            _check_crc(frame, body)
         self._check_declared(frame, body)
         _check_columns_bytes(frame)
         return columns_of(frame, self._decompress(frame, body))

@@ -16,6 +16,8 @@ FIELDS_MAX: Final = 32
 TEXT_BYTES_MAX: Final = 1024
 NAME_BYTES_MAX: Final = 255
 READINGS_MAX: Final = 1 << 20
+# Sensor 4, dt 4, value 8 and quality 1 bytes: no columns can take more than 17 MiB.
+COLUMNS_BYTES_MAX: Final = 17 * READINGS_MAX
 INT64_MIN: Final = -(1 << 63)
 INT64_MAX: Final = (1 << 63) - 1
 UINT32_MAX: Final = (1 << 32) - 1
@@ -102,10 +104,20 @@ def unpack_header(header: bytes) -> Fields:
 
 def check_version(fields: Fields) -> None:
     """Refuse a header of another version of this contract."""
-    version = uint(fields, "v")
+    fault = version_fault(fields)
+    if fault is not None:
+        raise fault
+
+
+def version_fault(fields: Fields) -> FrameFault | None:
+    """Return what is wrong with the version; another version may have other fields."""
+    version = fields.get("v")
+    if type(version) is not int:
+        return FrameFault(E_HEADER, _wrong("v", "an unsigned integer", version))
     if version != VERSION:
         text = f"this engine speaks version {VERSION} of the protocol, not {version}"
-        raise FrameFault(E_VERSION, text)
+        return FrameFault(E_VERSION, text)
+    return None
 
 
 def place_of(fields: Fields) -> tuple[int, int]:
