@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Final
 import msgpack
 import zmq
 
+from engine.content import WIRE_VERSION
 from engine.errors import UnreachableError
 from engine.replay import Answers, Sent
-from engine.sinks import WIRE_VERSION
 
 if TYPE_CHECKING:
     from engine.meters import Meters

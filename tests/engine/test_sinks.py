@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.content import canonical
 from engine.errors import EgressError
 from engine.ledger import HEAD, SEGMENT_HEAD, Ledger
 from engine.meters import Meters
-from engine.sinks import EgressDamaged, EgressFull, EgressLocked, EgressLog, canonical
+from engine.sinks import EgressDamaged, EgressFull, EgressLocked, EgressLog
 
 
 def warning(number, revision=0, **changed):
