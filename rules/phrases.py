@@ -1,11 +1,11 @@
 """Phrases: how values become words inside a message, in Chinese and in English.
 
-Templates are Jinja2 in a sandbox that holds four filters of ours and a few harmless ones of Jinja's:
+Templates are Jinja2 in a sandbox; it holds four filters of ours and a few harmless ones of Jinja's:
 
     q(unit, digits)   a quantity in a unit          {{ value | q('%', 2) }}
     dur               seconds as a duration         {{ eta | dur }}
     pct(digits)       a share in percent
-    time(offset)      nanoseconds as a time of day, in UTC unless an offset such as '+08:00' is given
+    time(offset)      nanoseconds as a time of day, in UTC unless an offset ('+08:00') is given
 """
 
 import math
