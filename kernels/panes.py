@@ -43,7 +43,7 @@ LINE64 = np.dtype(
 )
 
 # Rows of the table that close_panes fills, and the groups that it may be asked for.
-COUNT, MEAN, M2, LOW, HIGH, FIRST, LAST, FIRST_S, LAST_S, TMEAN, MT2, C = range(12)
+COUNT, MEAN, M2, LOW, HIGH, FIRST, LAST, FIRST_NS, LAST_NS, TMEAN, MT2, C = range(12)
 PANE_ROWS = 12
 MOMENTS, BOUNDS, ENDS, TREND = 1, 2, 4, 8
 
@@ -263,11 +263,12 @@ def close_panes(lines, bank, b, pane, low_row, high_row, asked, out):
     high_row  int64[r]
     asked     MOMENTS | BOUNDS | ENDS | TREND
     out       float64[12, m]  m: rows in all ranges, in their order; row COUNT always, MEAN and M2
-              if MOMENTS; LOW, HIGH if BOUNDS; FIRST, LAST, FIRST_S, LAST_S if ENDS;
+              if MOMENTS; LOW, HIGH if BOUNDS; FIRST, LAST, FIRST_NS, LAST_NS if ENDS;
               TMEAN, MT2, C if TREND                                       (out)
 
-    M2 is the sum of squared deviations, MT2 that of the times, C that of the products. Times are
-    in seconds before the pane's end (0 or negative). An empty pane has count 0 and NaN elsewhere.
+    M2 is the sum of squared deviations, MT2 that of the times, C that of the products. FIRST_NS and
+    LAST_NS are whole ns, TMEAN, MT2 and C in seconds; all times count from the pane's end and are
+    0 or negative. An empty pane has count 0 and NaN elsewhere.
     """
     group = bank[b]
     slots = group.slots
@@ -296,8 +297,8 @@ def close_panes(lines, bank, b, pane, low_row, high_row, asked, out):
                 last_ns = np.int64(line.last_t) * group.step_ns - group.pane_ns
                 out[FIRST, i] = np.nan if none else first
                 out[LAST, i] = np.nan if none else np.float64(line.last)
-                out[FIRST_S, i] = np.nan if none else first_ns / 1e9
-                out[LAST_S, i] = np.nan if none else last_ns / 1e9
+                out[FIRST_NS, i] = np.nan if none else first_ns
+                out[LAST_NS, i] = np.nan if none else last_ns
             if asked & TREND:
                 mean_t = np.float64(line.first_t) + line.st / count
                 mt2 = max(line.stt - line.st * (line.st / count), 0.0)

@@ -27,7 +27,7 @@ RAW = np.dtype(
 )
 
 # Rows of the table that close_raw fills.
-RAW_COUNT, RAW_LAST_S, RAW_VALUE, RAW_RUN_S, RAW_RUNS, RAW_PEGGED = range(6)
+RAW_COUNT, RAW_LAST_NS, RAW_VALUE, RAW_RUN_NS, RAW_RUNS, RAW_PEGGED = range(6)
 RAW_ROWS = 6
 
 
@@ -93,11 +93,11 @@ def close_raw(raw, bank, b, pane, low_row, high_row, out):
     bank      BANK[b]
     low_row   int64[r]      rows low to high of the bank are closed
     high_row  int64[r]
-    out       float64[6, m]  RAW_COUNT readings of any outcome; RAW_LAST_S time of the newest;
-              RAW_VALUE newest value, RAW_RUN_S begin of its run of equal values, RAW_RUNS
+    out       float64[6, m]  RAW_COUNT readings of any outcome; RAW_LAST_NS time of the newest;
+              RAW_VALUE newest value, RAW_RUN_NS begin of its run of equal values, RAW_RUNS
               number of runs, RAW_PEGGED 1 if that value is above the range             (out)
 
-    Times are in seconds before the pane's end; NaN where there is none.
+    Times are whole ns from the pane's end, 0 or negative; NaN where there is none.
     """
     group = bank[b]
     place = group.first_slot + (pane & (group.slots - 1))
@@ -109,9 +109,9 @@ def close_raw(raw, bank, b, pane, low_row, high_row, out):
             run_ns = np.int64(line.run_t) * group.step_ns - group.pane_ns
             has_value = line.count > 0 and line.runs > 0
             out[RAW_COUNT, i] = line.count
-            out[RAW_LAST_S, i] = last_ns / 1e9 if line.count > 0 else np.nan
+            out[RAW_LAST_NS, i] = last_ns if line.count > 0 else np.nan
             out[RAW_VALUE, i] = line.last if has_value else np.nan
-            out[RAW_RUN_S, i] = run_ns / 1e9 if has_value else np.nan
+            out[RAW_RUN_NS, i] = run_ns if has_value else np.nan
             out[RAW_RUNS, i] = line.runs if has_value else 0
             out[RAW_PEGGED, i] = line.pegged if has_value else 0
             line.count = 0
