@@ -1,8 +1,8 @@
 """Ledger: numbered records in append-only segment files, synced before anybody may read them.
 
-A folder holds `<first seq, 20 digits>.egress` segments, a 16-byte `mark` and a `lock`. A segment
-begins with its own name in 16 bytes; then come the records, each with a checksum over all of it.
-A batch is one write and one fdatasync; readers see nothing that is not synced.
+A folder holds segments `<first seq, 20 digits>.egress` and a `mark` of 20 bytes. A segment begins
+with magic and its first seq; then come the records, each with a checksum over all of it. A batch
+is one write and one fdatasync; readers see nothing that is not synced.
 
 What a crash can leave behind is part of the last batch, in any order. So a bad record at the
 end is cut when nothing says that it had been synced, and is called damage and refused when
@@ -19,7 +19,6 @@ different: the write is undone, and the next one may succeed.
 from __future__ import annotations
 
 import errno
-import fcntl
 import mmap
 import os
 import struct
@@ -30,11 +29,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from engine.disk import lock_folder, make_folder
 from engine.errors import EgressError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from engine.disk import Disk
 
 # magic, crc of all that follows it, size of topic and body, seq, synced, size of topic
 HEAD: Final = struct.Struct("<4sIIQIHxx")
@@ -105,20 +107,28 @@ class Ledger:
 
     folder: Path
     segment_bytes: int
-    lock: int
-    mark: int
+    disk: Disk
+    # The lock on the folder, and the mark.
+    held: list[int]
     segments: list[Segment]
     cut_bytes: int = 0
     broken: str = ""
 
     @classmethod
-    def open(cls, folder: Path, *, segment_bytes: int) -> Self:
+    def open(cls, folder: Path, *, segment_bytes: int, disk: Disk) -> Self:
         """Lock the folder, check every record in it, and cut what a crash left at the end."""
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = _lock(folder)
-        mark = os.open(folder / "mark", os.O_RDWR | os.O_CREAT, 0o644)
-        ledger = cls(folder, segment_bytes, lock, mark, [])
+        make_folder(folder, disk)
+        lock = lock_folder(folder)
+        if lock is None:
+            text = f"{folder}: another engine writes this egress log"
+            raise EgressLocked(text)
+        ledger = cls(folder, segment_bytes, disk, [lock], [])
         try:
+            path = folder / "mark"
+            ledger.held.append(disk.open(path) if path.exists() else disk.create(path))
+            if os.fstat(ledger.held[1]).st_size < MARK.size + 4:
+                # Its place on the disk is taken now, not when the disk is full.
+                disk.write(ledger.held[1], [_mark(0, 0)], 0)
             ledger._load()
         except BaseException:
             ledger.close()
@@ -142,12 +152,12 @@ class Ledger:
         try:
             segment = self.segments[-1]
             if segment.end >= self.segment_bytes and segment.next_seq > segment.first_seq:
-                segment = _create(self.folder, self.next_seq)
+                segment = _create(self.disk, self.folder, self.next_seq)
                 self.segments.append(segment)
             batch, offset = _frame(records, segment.next_seq, segment.end)
-            _write(segment, batch)
-            os.fdatasync(segment.file)
-            os.pwrite(self.mark, MARK.pack(segment.first_seq, offset[-1]), 0)
+            _write(self.disk, segment, batch)
+            self.disk.fdatasync(segment.file)
+            self.disk.write(self.held[1], [_mark(segment.first_seq, offset[-1])], 0)
         except EgressFull:
             raise
         except OSError as error:
@@ -212,86 +222,79 @@ class Ledger:
     def close(self) -> None:
         """Close the files and give up the lock; nothing is pending, for nothing is buffered."""
         for segment in self.segments:
-            os.close(segment.file)
-        self.segments = []
-        os.close(self.mark)
-        os.close(self.lock)
+            self.disk.close(segment.file)
+        for file in self.held:
+            self.disk.close(file)
+        self.segments, self.held = [], []
 
     def _load(self) -> None:
         for leftover in self.folder.glob("*.new"):
-            leftover.unlink()
+            self.disk.unlink(leftover)
         paths = sorted(self.folder.glob("*" + SEGMENT_SUFFIX))
-        marked = os.pread(self.mark, MARK.size, 0)
-        mark_seq, mark_offset = MARK.unpack(marked) if len(marked) == MARK.size else (0, 0)
+        mark_seq, mark_offset = _marked(os.pread(self.held[1], MARK.size + 4, 0))
         for index, path in enumerate(paths):
-            file = os.open(path, os.O_RDWR)
+            file = self.disk.open(path)
             segment = Segment(int(path.name.removesuffix(SEGMENT_SUFFIX)), path, file, array("I"))
             self.segments.append(segment)
             is_last = index == len(paths) - 1
             synced = mark_offset if segment.first_seq == mark_seq else 0
-            self.cut_bytes += _scan(segment, is_last=is_last, synced=synced)
+            self.cut_bytes += _scan(self.disk, segment, is_last=is_last, synced=synced)
             if index and segment.first_seq != self.segments[index - 1].next_seq:
                 expected = self.segments[index - 1].next_seq
                 raise EgressDamaged(path.name, 0, f"the segment that begins at {expected} is gone")
         if not self.segments:
-            self.segments.append(_create(self.folder, 1))
+            self.segments.append(_create(self.disk, self.folder, 1))
         if mark_seq > self.segments[-1].first_seq:
             name = f"{mark_seq:020d}{SEGMENT_SUFFIX}"
             raise EgressDamaged(name, 0, "the segment is gone, although it was synced")
 
 
-def drop(segments: Sequence[Segment]) -> None:
+def drop(segments: Sequence[Segment], disk: Disk) -> None:
     """Delete segments that were taken off; the oldest goes first, so no hole can appear."""
     for segment in segments:
-        segment.path.unlink()
-        os.close(segment.file)
+        disk.unlink(segment.path)
+        disk.close(segment.file)
     if segments:
-        _sync_folder(segments[0].path.parent)
+        disk.sync_folder(segments[0].path.parent)
 
 
-def _lock(folder: Path) -> int:
-    """Become the folder's only writer; the lock ends with the process, however it ends."""
-    lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        text = f"{folder}: another engine writes this egress log"
-        raise EgressLocked(text) from error
-    return lock
+def _mark(first_seq: int, end: int) -> bytes:
+    """Where the last synced record ends: the segment and the offset in it."""
+    place = MARK.pack(first_seq, end)
+    return place + zlib.crc32(place).to_bytes(4, "little")
 
 
-def _create(folder: Path, first_seq: int) -> Segment:
+def _marked(mark: bytes) -> tuple[int, int]:
+    """The place that a mark names; (0, 0), which says nothing, when it was torn itself."""
+    place = mark[: MARK.size]
+    if len(place) < MARK.size or mark != place + zlib.crc32(place).to_bytes(4, "little"):
+        return 0, 0
+    first_seq, end = MARK.unpack(place)
+    return first_seq, end
+
+
+def _create(disk: Disk, folder: Path, first_seq: int) -> Segment:
     """Make an empty segment; it gets its name only when its head is on disk."""
     path = folder / f"{first_seq:020d}{SEGMENT_SUFFIX}"
     new = path.with_suffix(".new")
     file = -1
     try:
-        file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
-        os.write(file, SEGMENT_HEAD.pack(SEGMENT_MAGIC, first_seq))
-        os.fsync(file)
-        new.rename(path)
-        _sync_folder(folder)
+        file = disk.create(new)
+        disk.write(file, [SEGMENT_HEAD.pack(SEGMENT_MAGIC, first_seq)], 0)
+        disk.fdatasync(file)
+        disk.rename(new, path)
+        disk.sync_folder(folder)
     except OSError as error:
         # Whatever is left has no records, and the next attempt replaces it.
         if file >= 0:
-            os.close(file)
+            disk.close(file)
         with suppress(FileNotFoundError):
-            new.unlink()
+            disk.unlink(new)
         if error.errno in DISK_IS_FULL:
             text = f"{folder}: no room for another segment of warnings"
             raise EgressFull(text) from error
         raise
     return Segment(first_seq, path, file, array("I", [SEGMENT_HEAD.size]))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync a directory: a new or a deleted name is durable only after this."""
-    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 def _frame(
@@ -311,16 +314,14 @@ def _frame(
     return batch, offset
 
 
-def _write(segment: Segment, batch: bytes | bytearray) -> None:
+def _write(disk: Disk, segment: Segment, batch: bytearray) -> None:
     """Write all bytes at the segment's end, or none; a full disk is undone and reported."""
-    rest = memoryview(batch)
     try:
-        while rest:
-            rest = rest[os.pwrite(segment.file, rest, segment.end + len(batch) - len(rest)) :]
+        disk.write(segment.file, [memoryview(batch)], segment.end)
     except OSError as error:
         if error.errno not in DISK_IS_FULL:
             raise
-        os.ftruncate(segment.file, segment.end)
+        disk.truncate(segment.file, segment.end)
         text = f"{segment.path.parent}: no room for {len(batch)} bytes of warnings"
         raise EgressFull(text) from error
 
@@ -340,7 +341,7 @@ def _parse(record: memoryview, seq: int) -> Stored | None:
     return Stored(seq, topic, bytes(record[begin : HEAD.size + size]))
 
 
-def _scan(segment: Segment, *, is_last: bool, synced: int) -> int:
+def _scan(disk: Disk, segment: Segment, *, is_last: bool, synced: int) -> int:
     """Fill a segment's offsets; returns the bytes cut from its end, or refuses damage."""
     name = segment.path.name
     size = os.fstat(segment.file).st_size
@@ -369,8 +370,8 @@ def _scan(segment: Segment, *, is_last: bool, synced: int) -> int:
         if end < size and _was_synced(mapped, end):
             raise EgressDamaged(name, end, "a record that was synced is not what was written")
     if end < size:
-        os.ftruncate(segment.file, end)
-        os.fsync(segment.file)
+        disk.truncate(segment.file, end)
+        disk.fdatasync(segment.file)
     return size - end
 
 

@@ -7,7 +7,6 @@ before it goes on, tells each warning once, and raises its own alarm when it hea
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from contextlib import suppress
@@ -67,9 +66,6 @@ def listen(
         listener.follow(count=count, seconds=seconds)
     except KeyboardInterrupt:
         was_interrupted = True
-    except BrokenPipeError:
-        # Whoever read our lines has had enough, such as `head`; Python must not flush again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     finally:
         listener.close()
     faults = listener.follower.fault_count

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeAlias
 import msgpack
 
 from engine.content import GIVEN_BY_THE_LOG, WIRE_VERSION, Key, identity
+from engine.disk import PosixDisk
 from engine.ledger import EgressDamaged, EgressFull, EgressLocked, Ledger, Stored, drop
 from engine.positions import Positions
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from engine.disk import Disk
     from engine.meters import Meters
 
 __all__ = ["EgressDamaged", "EgressFull", "EgressLocked", "EgressLog", "Message", "Stored"]
@@ -88,12 +90,13 @@ class EgressLog:
         *,
         segment_bytes: int = SEGMENT_BYTES,
         now_ns: Callable[[], int] = time.time_ns,
+        disk: Disk | None = None,
     ) -> Self:
         """Lock the folder, cut a torn end, and learn which warnings have been sent.
 
         Raises EgressLocked, or EgressDamaged with the segment and the offset.
         """
-        ledger = Ledger.open(folder, segment_bytes=segment_bytes)
+        ledger = Ledger.open(folder, segment_bytes=segment_bytes, disk=disk or PosixDisk())
         try:
             log = cls(ledger, Positions.open(folder / "consumers"), meters, now_ns)
             for segment in ledger.segments:
@@ -185,7 +188,7 @@ class EgressLog:
                 oldest = self._ledger.first_seq
                 if gone:
                     self._known = {k: v for k, v in self._known.items() if v.seq >= oldest}
-            drop(gone)
+            drop(gone, self._ledger.disk)
             return len(gone)
 
     def close(self) -> None:

@@ -1,10 +1,9 @@
 """The egress log: numbered without holes, on disk before it is heard, said once."""
 
-import fcntl
+import errno
 import os
 import subprocess
 import threading
-from pathlib import Path
 
 import msgpack
 import pytest
@@ -12,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.content import canonical
+from engine.disk import PosixDisk
 from engine.errors import EgressError
-from engine.ledger import HEAD, SEGMENT_HEAD, Ledger
+from engine.ledger import HEAD, SEGMENT_HEAD
 from engine.meters import Meters
 from engine.sinks import EgressDamaged, EgressFull, EgressLocked, EgressLog
 
@@ -262,28 +262,96 @@ def test_a_crash_while_a_segment_is_made_leaves_nothing_behind(folder):
     assert not list(folder.glob("*.new"))
 
 
-def test_a_full_disk_loses_nothing_and_is_got_over(folder, monkeypatch):
+class FailingDisk:
+    """The real disk, one call of which fails once: the Nth of those that change something."""
+
+    def __init__(self, error, nth):
+        self.disk, self.error, self.left, self.failed = PosixDisk(), error, nth, None
+
+    def __getattr__(self, name):
+        call = getattr(self.disk, name)
+        return (
+            call if name in ("close", "free_bytes") else lambda *args: self.call(name, call, args)
+        )
+
+    def call(self, name, call, args):
+        self.left -= 1
+        if self.left:
+            return call(*args)
+        self.failed = name
+        if name == "write":
+            # A disk that is full takes a part.
+            fd, (column,), position = args
+            os.pwrite(fd, bytes(column)[: len(column) // 2], position)
+        raise OSError(self.error, os.strerror(self.error))
+
+
+def send_until_done(log, batches):
+    """Send each batch, again where the log says that this makes sense; returns what failed."""
+    failed = 0
+    for batch in batches:
+        try:
+            log.send(batch)
+        except EgressFull:
+            failed += 1
+            log.send(batch)
+    return failed
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_any_call_to_the_disk_may_fail(tmp_path, error):
+    """Nothing that was confirmed is lost, and what a full disk refused goes through later."""
+    batches = [[warning(n), warning(n + 100)] for n in range(4)]
+    survived, nth = set(), 0
+    while True:
+        nth += 1
+        disk = FailingDisk(error, nth)
+        folder = tmp_path / f"{error}-{nth}"
+        confirmed = []
+        try:
+            log = open_log(folder, segment_bytes=1000, disk=disk)
+        except (OSError, EgressError):
+            log = None
+        try:
+            for batch in batches if log else ():
+                if send_until_done(log, [batch]):
+                    survived.add(disk.failed)
+                confirmed.append(batch)
+        except EgressError:
+            assert error == errno.EIO or disk.failed in ("fdatasync", "write")
+            with pytest.raises(EgressError, match="until restart"):
+                log.send([warning(999)])
+        if log:
+            log.close()
+        if disk.failed is None:
+            break
+        log = open_log(folder)
+        records = everything(log)
+        assert [record.seq for record in records] == list(range(1, len(records) + 1))
+        assert len(records) >= 2 * len(confirmed)
+        send_until_done(log, batches)
+        wanted = [body["id"] for batch in batches for _, body in batch]
+        assert [msgpack.unpackb(record.body)["id"] for record in everything(log)] == wanted
+        log.close()
+    assert nth > 12
+    assert ("write" in survived) == (error == errno.ENOSPC)
+
+
+def test_a_full_disk_loses_nothing_and_is_got_over(folder):
     """The flow tries again; what was refused was neither written nor published."""
     meters = Meters(())
-    log = EgressLog.open(folder, meters)
+    disk = FailingDisk(errno.ENOSPC, -1)
+    log = EgressLog.open(folder, meters, disk=disk)
     log.send([warning(1)])
-    real = os.pwrite
-
-    def full(file, column, offset):
-        if len(column) <= 100:
-            raise OSError(28, "No space left on device")
-        return real(file, bytes(column[:100]), offset)
-
-    monkeypatch.setattr(os, "pwrite", full)
     size = newest_segment(folder).stat().st_size
     for _ in range(2):
+        disk.left = 1
         with pytest.raises(EgressFull, match="no room"):
             log.send([warning(2), warning(1, value=3.0)])
     assert newest_segment(folder).stat().st_size == size
     assert log.durable_seq == 1
     assert not log.wait(1, 0)
     assert meters.warnings_different == 0
-    monkeypatch.undo()
     assert log.send([warning(2)]) == [2]
     log.close()
     log = open_log(folder)
@@ -325,39 +393,46 @@ def test_a_really_full_disk_is_got_over_too(small_disk):
     log.close()
 
 
-def test_a_failed_sync_closes_the_log_until_a_restart(folder, monkeypatch):
+def test_a_failed_sync_closes_the_log_until_a_restart(folder):
     """The kernel may have dropped the pages: a second sync would lie."""
-    log = open_log(folder)
+    disk = FailingDisk(errno.EIO, -1)
+    log = open_log(folder, disk=disk)
     log.send([warning(1)])
-
-    def fails(file):
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(os, "fdatasync", fails)
+    disk.left = 2
     with pytest.raises(EgressError, match="Input/output error"):
         log.send([warning(2)])
-    monkeypatch.undo()
+    assert disk.failed == "fdatasync"
     with pytest.raises(EgressError, match="until restart"):
         log.send([warning(3)])
     assert log.durable_seq == 1
     log.close()
     log = open_log(folder)
-    assert log.send([warning(2)]) == [2]
+    # The record was whole, as it happens; it counts as sent, and it is said once.
+    assert log.durable_seq == 2
+    assert log.send([warning(2), warning(3)]) == [2, 3]
     log.close()
 
 
-def test_readers_see_nothing_before_it_is_synced(folder, monkeypatch):
+class WatchedDisk(FailingDisk):
+    """The real disk, and what a reader sees just before each sync."""
+
+    def __init__(self):
+        super().__init__(errno.EIO, -1)
+        self.log, self.seen = None, []
+
+    def call(self, name, call, args):
+        if name == "fdatasync" and self.log:
+            self.seen.append((self.log.durable_seq, self.log.read(1, 10)))
+        return super().call(name, call, args)
+
+
+def test_readers_see_nothing_before_it_is_synced(folder):
     """A warning that a power cut could take back must not have been heard."""
-    log = open_log(folder)
-    real, seen = os.fdatasync, []
-
-    def sync(file):
-        seen.append((log.durable_seq, log.read(1, 10)))
-        real(file)
-
-    monkeypatch.setattr(os, "fdatasync", sync)
+    disk = WatchedDisk()
+    log = open_log(folder, disk=disk)
+    disk.log = log
     log.send([warning(1)])
-    assert seen == [(0, [])]
+    assert disk.seen == [(0, [])]
     assert log.durable_seq == 1
     log.close()
 
@@ -437,14 +512,3 @@ def test_the_spelling_of_a_body_does_not_depend_on_the_order_of_its_keys():
     two = {"a": {"en": "A", "zh": "甲"}, "b": ({"x": 2.0, "y": 1},)}
     assert canonical(one) == canonical(two)
     assert canonical(one) != canonical({**one, "a": {}})
-
-
-def test_the_lock_is_the_kernels_own(tmp_path):
-    """A lock that a killed process leaves behind would keep the next engine out."""
-    ledger = Ledger.open(tmp_path, segment_bytes=1)
-    file = os.open(Path(tmp_path) / "lock", os.O_RDWR)
-    with pytest.raises(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    ledger.close()
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    os.close(file)
