@@ -1,0 +1,259 @@
+"""Links: what rules and models say of the catalogue must be there, in the unit they say.
+
+A rule about a type that no catalogue has is silence that looks like safety. So everything a rule
+or a model names is looked up before the first frame: types, units, sites, periods, attributes
+and the texts that stand in them.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import EngineConfig, ModelConfig
+from engine.csv_text import read_sheet
+from engine.document import Document, read_document
+from engine.nearest import did_you_mean
+from engine.registry import SENSOR_COLUMNS, SITE_COLUMNS, Catalogue
+from engine.sensor_types import SensorType
+from rules import expression as ex
+from rules.errors import Fault, Place
+from rules.pack import Book, Rule
+from rules.plan import GROUPS
+from rules.units import NUMBER, UnitError, read_duration, read_quantity, read_unit
+
+# What every sensor has without an attribute of that name.
+BUILT_IN: Final = ("name", "period", "range_low", "range_high")
+NEEDS_PERIOD: Final = frozenset(GROUPS) - {"count"}
+TEXTS_MAX: Final = 20
+
+
+def link_faults(config: EngineConfig, catalogue: Catalogue, book: Book) -> list[Fault]:
+    """Return everything that rules and models name and the catalogue does not have."""
+    faults: list[Fault] = []
+    for rule in book.rules:
+        if rule.mode != "disabled":
+            faults += rule_faults(rule, catalogue, config.catalogue)
+    return faults + model_faults(config, catalogue)
+
+
+def rule_faults(rule: Rule, catalogue: Catalogue, folder: Path) -> list[Fault]:
+    """Return what one rule names and the catalogue does not have."""
+    names = [sensor_type.name for sensor_type in catalogue.types]
+    if rule.input.type == "*":
+        numbers = list(range(len(names)))
+    elif rule.input.type in names:
+        numbers = [names.index(rule.input.type)]
+    else:
+        text = f"rule `{rule.id}` is about the type `{rule.input.type}`, which types.yaml lacks"
+        return [Fault("E730", rule.place, text, did_you_mean(rule.input.type, names))]
+    faults: list[Fault] = []
+    if rule.input.type != "*":
+        faults += _type_faults(rule, catalogue.types[numbers[0]])
+    sensors = np.flatnonzero(np.isin(catalogue.sensors.type, numbers))
+    if not sensors.size:
+        text = f"no sensor is of the type `{rule.input.type}`: rule `{rule.id}` will never speak"
+        return [*faults, Fault("W501", rule.place, text, "")]
+    faults += _window_faults(rule, [catalogue.types[number] for number in numbers])
+    faults += _period_faults(rule, catalogue, sensors)
+    for attribute in dict.fromkeys(_attributes(rule)):
+        faults += _attribute_faults(rule, attribute, catalogue, sensors, folder)
+    for scope, name in sorted(rule.message.attributes):
+        if name not in _known(catalogue, scope):
+            text = f"the message of `{rule.id}` names `{scope}.{name}`, which no column has"
+            hint = did_you_mean(name, _known(catalogue, scope))
+            faults.append(Fault("W503", rule.place, text, hint))
+    return faults
+
+
+def _type_faults(rule: Rule, sensor_type: SensorType) -> list[Fault]:
+    faults = []
+    unit, declared = rule.input.unit, sensor_type.unit
+    if not _is_same_unit(unit, declared):
+        text = f"rule `{rule.id}` takes {sensor_type.name} in {unit}, but it comes in {declared}"
+        faults.append(Fault("E731", rule.place, text, f'write `unit: "{declared}"`'))
+    if rule.input.kind is not None and rule.input.kind != sensor_type.kind:
+        text = f"rule `{rule.id}` takes a {rule.input.kind}, but `{sensor_type.name}` is a "
+        hint = f"write `kind: {sensor_type.kind}`"
+        faults.append(Fault("E738", rule.place, text + sensor_type.kind, hint))
+    return faults
+
+
+def _is_same_unit(left: str, right: str) -> bool:
+    """Say whether two spellings mean one unit: readings are compared, never converted."""
+    one, other = read_unit(left), read_unit(right)
+    same = (one.factor, one.offset) == (other.factor, other.offset)
+    return same and one.dimension == other.dimension
+
+
+def _conditions(rule: Rule) -> Iterable[ex.Node]:
+    if rule.ladder is not None:
+        yield rule.ladder.value
+        yield from rule.ladder.enter.values()
+        yield from rule.ladder.clear.values()
+    for level in (rule.levels or {}).values():
+        yield level.when
+        if level.clear is not None:
+            yield level.clear
+
+
+def _features(rule: Rule) -> list[ex.Feature]:
+    return [feature for node in _conditions(rule) for feature in ex.features(node)]
+
+
+def _attributes(rule: Rule) -> list[ex.Attribute]:
+    return [attribute for node in _conditions(rule) for attribute in ex.attributes(node)]
+
+
+def _window_faults(rule: Rule, types: Sequence[SensorType]) -> list[Fault]:
+    """Where types.yaml fixes the pane, every window must be a whole number of them."""
+    faults = []
+    for sensor_type in types:
+        for feature in dict.fromkeys(_features(rule)):
+            pane_ns = sensor_type.pane_ns
+            if feature.name in GROUPS and pane_ns and feature.windows_ns[0] % pane_ns:
+                text = f"this window is no multiple of the pane of `{sensor_type.name}`"
+                hint = f"the pane is {pane_ns / 1e9:g} s (types.yaml)"
+                faults.append(Fault("E737", feature.place, text, hint))
+    return faults
+
+
+def _period_faults(rule: Rule, catalogue: Catalogue, sensors: NDArray[np.intp]) -> list[Fault]:
+    """A share of the expected readings needs to know how many are expected."""
+    features = [feature for feature in _features(rule) if feature.name in NEEDS_PERIOD]
+    bare = sensors[catalogue.sensors.period_ns[sensors] == 0]
+    if not features or not bare.size:
+        return []
+    name = catalogue.sensors.name[int(bare[0])]
+    others = f" and {bare.size - 1} more" if bare.size > 1 else ""
+    hint = "give them a `period` in sensors.csv, or their type one in types.yaml"
+    text = f"the coverage of this window is not known: `{name}`{others} have no period"
+    is_asked = rule.quality.coverage is not None or any(f.name == "coverage" for f in features)
+    return [Fault("E735" if is_asked else "W502", features[0].place, text, hint)]
+
+
+def _known(catalogue: Catalogue, scope: str) -> list[str]:
+    """Return the attributes that a scope has; an asset has its own and those of its site."""
+    sites = sorted({name for attributes in catalogue.sites.attributes for name in attributes})
+    own = [*catalogue.sensors.attributes, *BUILT_IN]
+    return {"site": [*sites, "name"], "sensor": own}.get(scope, [*own, *sites])
+
+
+def _attribute_faults(
+    rule: Rule,
+    attribute: ex.Attribute,
+    catalogue: Catalogue,
+    sensors: NDArray[np.intp],
+    folder: Path,
+) -> list[Fault]:
+    known = _known(catalogue, attribute.scope)
+    if attribute.name not in known:
+        file = "sites.csv" if attribute.scope == "site" else "sensors.csv"
+        text = f"{file} has no column `{attribute.name}`, so this would always be unknown"
+        return [Fault("E736", attribute.place, text, did_you_mean(attribute.name, known))]
+    if attribute.name in BUILT_IN:
+        return []
+    own = catalogue.sensors.attributes.get(attribute.name)
+    required: tuple[str, ...]
+    if attribute.scope == "site" or own is None:
+        rows = sorted({int(catalogue.sensors.site[sensor]) for sensor in sensors})
+        cells = {row: catalogue.sites.attributes[row].get(attribute.name) for row in rows}
+        path, required = folder / "sites.csv", SITE_COLUMNS
+    else:
+        cells = {int(sensor): own[int(sensor)] for sensor in sensors}
+        path, required = folder / "sensors.csv", SENSOR_COLUMNS
+    faults = []
+    empty_count = sum(cell is None for cell in cells.values())
+    if empty_count:
+        text = f"`{attribute.name}` is empty in {empty_count} of {len(cells)} rows of {path.name}"
+        hint = f"there the conditions of `{rule.id}` that use it are unknown"
+        faults.append(Fault("W504", attribute.place, text, hint))
+    if attribute.is_text:
+        return faults
+    wrong = [(row, _quantity_problem(cell, attribute)) for row, cell in cells.items() if cell]
+    shown = [(row, problem) for row, problem in wrong if problem][:TEXTS_MAX]
+    if shown:
+        sheet, _ = read_sheet(path, required)
+        assert sheet is not None, "the catalogue was read a moment ago"
+        for row, problem in shown:
+            hint = f"rule `{rule.id}` reads it as a quantity"
+            faults.append(sheet.fault(row, attribute.name, "E739", problem, hint))
+    return faults
+
+
+def _quantity_problem(cell: str, attribute: ex.Attribute) -> str:
+    """Return why a text is not the quantity that a rule needs; empty when it is."""
+    try:
+        _, symbol = read_quantity(cell)
+        if symbol and read_unit(symbol).dimension != attribute.dimension:
+            return f"`{cell}` is in another kind of unit than the rule compares it with"
+    except UnitError as error:
+        return str(error)
+    return ""
+
+
+def model_faults(config: EngineConfig, catalogue: Catalogue) -> list[Fault]:
+    """Return what the models of an engine.yaml name and the catalogue does not have."""
+    if not config.models:
+        return []
+    document, _ = read_document(config.path)
+    assert document is not None, "the configuration was read a moment ago"
+    faults: list[Fault] = []
+    bound: dict[str, str] = {}
+    types = [sensor_type.name for sensor_type in catalogue.types]
+    for number, model in enumerate(config.models):
+        faults += _name_faults(document, (number, "types"), model.types, types, code="E732")
+        sites = catalogue.sites.name
+        faults += _name_faults(document, (number, "sites"), model.sites, sites, code="E734")
+        for index, name in enumerate(model.types):
+            if bound.setdefault(name, model.name) != model.name:
+                place = document.place(("models", number, "types", index))
+                text = f"`{name}` has the model `{bound[name]}` already"
+                faults.append(Fault("E733", place, text, "one model for each sensor type"))
+        faults += _feature_faults(document, number, model)
+    return faults
+
+
+def _name_faults(
+    document: Document,
+    at: tuple[int, str],
+    names: Sequence[str],
+    known: Sequence[str],
+    *,
+    code: str,
+) -> list[Fault]:
+    what = at[1].removesuffix("s")
+    return [
+        Fault(
+            code,
+            document.place(("models", *at, index)),
+            f"the catalogue has no {what} `{name}`",
+            did_you_mean(name, known),
+        )
+        for index, name in enumerate(names)
+        if name not in known
+    ]
+
+
+def _feature_faults(document: Document, number: int, model: ModelConfig) -> list[Fault]:
+    faults = []
+    for index, text in enumerate(model.features):
+        try:
+            read_model_feature(text, Place("", 0, 0))
+        except UnitError as error:
+            place = document.place(("models", number, "features", index))
+            faults.append(Fault("E740", place, str(error), error.remedy))
+    return faults
+
+
+def read_model_feature(text: str, place: Place) -> ex.Feature:
+    """Return a feature that a model looks at: `value`, or a window such as `mean(1m)`."""
+    name, opening, rest = text.strip().partition("(")
+    if name == "value" and not opening:
+        return ex.Feature("value", (), NUMBER, place)
+    if name not in GROUPS or not rest.endswith(")"):
+        message = f"`{text}` is no feature of a model"
+        raise UnitError(message, f"value, or one of {', '.join(sorted(GROUPS))} with a window")
+    return ex.Feature(name, (read_duration(rest[:-1]),), NUMBER, place)
