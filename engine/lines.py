@@ -29,7 +29,7 @@ GRADES: Final = {
     "none": ("-", "dim"),
 }
 COLUMNS: Final = (
-    *(("seq", 7), ("event time", 19), ("grade", 9), ("event", 10), ("site", 12)),
+    *(("seq", 7), ("event time", 24), ("grade", 9), ("event", 10), ("site", 12)),
     *(("subject", 12), ("rule", 20), ("value", 16), ("margin", 8), ("headline", 30)),
 )
 NUMBERS: Final = frozenset({"seq", "value", "margin"})
@@ -74,14 +74,14 @@ def json_line(topic: str, body: Mapping[str, object]) -> str:
 
 
 def when(time_ns: object, zone: tzinfo | None) -> str:
-    """An instant in the reader's zone, to the second."""
+    """An instant in the reader's zone, to the second, with the zone: it is read by telephone."""
     if not isinstance(time_ns, int):
         return "-"
     try:
         instant = datetime.fromtimestamp(time_ns // NS_PER_S, UTC).astimezone(zone)
     except (OverflowError, ValueError, OSError):
         return str(time_ns)
-    return instant.strftime("%Y-%m-%d %H:%M:%S")
+    return instant.strftime("%Y-%m-%d %H:%M:%S%z")
 
 
 def _joined(cells: Sequence[str]) -> str:
