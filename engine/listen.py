@@ -17,7 +17,7 @@ import zmq
 from rich.console import Console
 
 from engine import lines
-from engine.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNREACHABLE
+from engine.errors import EXIT_FINDINGS, EXIT_INTERRUPTED, EXIT_OK, EXIT_UNREACHABLE, UsageError
 from engine.follower import Follower, Verdict
 
 if TYPE_CHECKING:
@@ -142,9 +142,10 @@ class Listener:
         try:
             self._live.connect(warnings)
             self._connect()
-        except zmq.ZMQError:
+        except zmq.ZMQError as error:
             self.close()
-            raise
+            text = f"cannot connect to {warnings} and {replay}: {error.strerror}"
+            raise UsageError(text) from error
 
     def follow(self, *, count: int | None, seconds: float | None) -> None:
         """Hear, mend, tell; until there is enough."""

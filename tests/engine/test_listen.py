@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import lines, listen
+from engine.errors import UsageError
 from engine.follower import KNOWN_MAX, Follower, Verdict
 from engine.listen import listen as listen_to
 from tests.engine.test_publisher import Egress
@@ -249,6 +250,11 @@ def test_an_engine_that_is_not_there_has_its_own_exit_code(stranger):
     listening = Listening("tcp://127.0.0.1:9", "tcp://127.0.0.1:9", seconds=0.1)
     assert listening.end() == []
     assert listening.code == 69
+
+
+def test_an_address_that_is_none_is_the_typists_fault():
+    with pytest.raises(UsageError, match="cannot connect to 127"):
+        listen_to("127.0.0.1:7701", "tcp://127.0.0.1:7702", as_json=True, from_seq=1, match="")
 
 
 def test_time_ends_it(egress):
