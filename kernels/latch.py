@@ -1,47 +1,33 @@
 """Latches: how a grade is held on, rises, falls and waits, in exact event time.
 
-One line of 64 bytes per row, and a row is one rule on one sensor. Each of the four grades of a row
-is a machine of four phases, and the grade of the row is the highest latch that is on:
+A row is one rule on one sensor (its columns: kernels/standing.py). Each of its four grades is a
+machine of four phases, and the grade of the row is the highest latch that is on or clearing:
 
     off -- when --> arming -- held `for` --> on -- clear --> clearing -- held `clear_for` --> off
 
 What a row knows changes at readings (or at ends of panes); between them its code holds, and from
 `stale_ns` after the newest reading it is unknown. Unknown stops every timer it touches and moves
 nothing. So a latch is a function of event time only, and each change has an instant of its own:
-a row sleeps until its next reading or its next timer, whichever is first, and `due_ns` says which
-timer that is. At one instant the timers that end there go first, then the conditions, blue before
-red; whatever came of it is one record.
+a row sleeps until its next reading or its next timer, whichever is first. At one instant the
+timers that end there go first, then the conditions, blue before red; all of it is one record.
 
 An instant is over once the horizon (the clock of the site, less the lateness) has passed it. A
 reading may still come for an instant that is over. It is judged as of its own time, but what has
-been said is not unsaid: it takes effect no earlier than the latest record of its row.
+been said is not unsaid: it takes effect no earlier than the latest record of its row. The horizon
+of a row never goes back.
 """
 
-import numpy as np
-
 from kernels.jit import kernel, prefetch
-from kernels.standing import CHANGE as CHANGE
-from kernels.standing import EPISODE as EPISODE
 from kernels.standing import FOREVER_NS, WHEN_TRUE
-from kernels.standing import LATCH as LATCH
-from kernels.standing import TERMS as TERMS
-from kernels.standing import earliest_due as earliest_due
-from kernels.standing import forget as forget
 
 RAISED, UPGRADED, DOWNGRADED, CLEARED, UPDATED, BLINDED, RESTORED = range(7)
-
 OFF, ARMING, ON, CLEARING = range(4)  # two bits per grade; the upper one is set when it counts
+RUNNING = 0x55  # the lower ones: a timer runs, or is frozen
+UNSURE = 0x1010  # of a code, for blue: `when` or `clear` is unknown
 FROZEN, BLIND, UNKNOWN = 0x0F, 0x10, 0x20  # bits of `state`; FROZEN holds one per grade
 
 # Random lines of 64 bytes: 38 ns a reading at 1e6 rows without prefetching, 12 ns with it.
 AHEAD = 24
-
-
-@kernel
-def refresh(latch, due_ns, terms, start_row, stop_row):
-    """Work out anew when rows are due; needed after their terms were changed."""
-    for row in range(start_row, stop_row):
-        due_ns[row] = next_due(latch[row], terms[latch[row].terms])
 
 
 @kernel
@@ -52,7 +38,7 @@ def apply_readings(
 
     latch       LATCH[rows]     (in place)
     episode     EPISODE[rows]   (in place)
-    due_ns      int64[rows]     when the row's next timer ends            (in place)
+    due_ns      int64[rows]     when the row's next timer ends, or earlier    (in place)
     terms       TERMS[c]
     row         int32[n]        row of each reading
     time_ns     int64[n]        its event time
@@ -60,40 +46,29 @@ def apply_readings(
     code        uint16[n]       what it means for each grade
     applies     uint8[n]        0: the reading does not count, nothing is judged
     horizon_ns  int64[n]        horizon of the row's site once this reading has arrived
-    changes     CHANGE[room]    filled from 0, in the order of judging
+    changes     CHANGE[room]    filled from 0, in the order of judging; room >= 1
 
-    Begins at reading `start`. When `changes` is full it stops: drain it and call again with
-    `start` at the number of readings done; room >= 1. A reading older than the newest one judged
-    is skipped; one of the same time replaces it.
+    Begins at reading `start` and stops when `changes` is full: drain it and call again. A reading
+    older than the newest one judged is skipped; one of the same time replaces it.
     """
     count = 0
-    readings = row.size
-    for i in range(start, readings):
-        prefetch(latch, row[min(i + AHEAD, readings - 1)])
-        if applies[i] == 0:
-            continue
-        line = latch[row[i]]
-        # Nothing is on or arming and nothing asks to be: there is nothing to advance or to undo.
-        if line.phase == 0 and code[i] & WHEN_TRUE == 0:
-            if time_ns[i] >= line.seen_ns:
-                line.seen_ns = time_ns[i]
-                line.code = code[i]
-                line.value = value[i]
+    for i in range(start, row.size):
+        prefetch(latch, row[min(i + AHEAD, row.size - 1)])
+        r = row[i]
+        line = latch[r]
+        if applies[i] == 0 or is_quiet(line, time_ns[i], value[i], code[i]):
             continue
         term = terms[line.terms]
-        count = run(line, episode, term, row[i], horizon_ns[i], changes, count)
-        if time_ns[i] >= line.seen_ns:
-            instant_ns = max(time_ns[i], episode[row[i]].last_ns)
-            count = run(line, episode, term, row[i], instant_ns, changes, count)
-            due_ns[row[i]] = next_due(line, term)
-            if due_ns[row[i]] < instant_ns or count == changes.size:
-                return i, count
-            count = judge(
-                line, episode, term, row[i], time_ns[i], value[i], code[i], changes, count
+        is_done = True
+        if not is_same(line, term, time_ns[i], value[i], code[i], horizon_ns[i], due_ns[r]):
+            count, is_done = meet(
+                *(line, episode[r], term, r, time_ns[i], value[i], code[i], horizon_ns[i]),
+                *(changes, count),
             )
-            count = run(line, episode, term, row[i], horizon_ns[i], changes, count)
-        due_ns[row[i]] = next_due(line, term)
-    return readings, count
+        due_ns[r] = next_due(line, term)
+        if not is_done:
+            return i, count
+    return row.size, count
 
 
 @kernel
@@ -103,39 +78,29 @@ def apply_panes(
     """Judge ranges of rows at one end of a pane; how many rows are done, and how many changes.
 
     latch, episode, due_ns, terms, changes   as in apply_readings
-    start_row   int64[q]        first row of each range
-    stop_row    int64[q]        one past its last
-    value       float64[m]      what was compared, of the ranges one after another
-    code        uint16[m]       what it means; unknown bits stop the timers of their grade
+    start_row, stop_row   int64[q]   first row of each range, and one past its last
+    value   float64[m]   what was compared, of the ranges one after another
+    code    uint16[m]    what it means; unknown bits stop the timers of their grade
 
     The old code holds up to `end_ns`, the new one from then on. Begins at place `start` of m.
     """
-    count = 0
-    base = 0
+    count = i = 0
     for q in range(start_row.size):
-        rows = stop_row[q] - start_row[q]
-        for k in range(max(start - base, 0), rows):
-            row = start_row[q] + k
+        for row in range(start_row[q], stop_row[q]):
             line = latch[row]
-            i = base + k
-            if line.phase != 0:
+            if i >= start and not is_quiet(line, end_ns, value[i], code[i]):
                 term = terms[line.terms]
-                count = run(line, episode, term, row, end_ns, changes, count)
+                is_done = True
+                if not is_same(line, term, end_ns, value[i], code[i], end_ns, due_ns[row]):
+                    count, is_done = meet(
+                        *(line, episode[row], term, row, end_ns, value[i], code[i], end_ns),
+                        *(changes, count),
+                    )
                 due_ns[row] = next_due(line, term)
-                if due_ns[row] < end_ns or count == changes.size:
+                if not is_done:
                     return i, count
-            if line.phase == 0 and code[i] & WHEN_TRUE == 0:
-                # A line that is only read is half the traffic of one that is written.
-                if line.code != code[i]:
-                    line.code = code[i]
-                continue
-            if count == changes.size:
-                return i, count
-            term = terms[line.terms]
-            count = judge(line, episode, term, row, end_ns, value[i], code[i], changes, count)
-            due_ns[row] = next_due(line, term)
-        base += rows
-    return base, count
+            i += 1
+    return i, count
 
 
 @kernel
@@ -143,34 +108,66 @@ def advance(latch, episode, due_ns, terms, start_row, stop_row, horizon_ns, star
     """Fire what came due before the horizon of each range of rows; ranges done, and changes.
 
     latch, episode, due_ns, terms, changes   as in apply_readings
-    start_row   int64[q]   first row of each range
-    stop_row    int64[q]   one past its last
-    horizon_ns  int64[q]   fires what is due strictly before
+    start_row, stop_row   int64[q]   first row of each range, and one past its last
+    horizon_ns            int64[q]   fires what is due strictly before it
 
     Begins at range `start`. When `changes` is full it stops inside a range, which then does not
     count as done. How often this is called changes when a change is known, never what it says.
     For a rule judged at ends of panes no horizon may lie beyond an end that is not yet applied.
+    Rows whose terms were changed need `due_ns` set to NEVER_NS, and are put right here.
     """
     count = 0
     for q in range(start, start_row.size):
         for row in range(start_row[q], stop_row[q]):
-            if due_ns[row] >= horizon_ns[q]:
-                continue
-            line = latch[row]
-            term = terms[line.terms]
-            count = run(line, episode, term, row, horizon_ns[q], changes, count)
-            due_ns[row] = next_due(line, term)
             if due_ns[row] < horizon_ns[q]:
-                return q, count
+                line = latch[row]
+                term = terms[line.terms]
+                count = run(line, episode[row], term, row, horizon_ns[q], changes, count)
+                due_ns[row] = next_due(line, term)
+                if due_ns[row] < horizon_ns[q]:
+                    return q, count
     return start_row.size, count
 
 
 @kernel
-def run(line, episode, term, row, limit_ns, changes, count):
+def is_quiet(line, time_ns, value, code):
+    """Whether nothing is on or arming and nothing asks to be; then the reading is noted."""
+    if line.phase != 0 or code & WHEN_TRUE != 0:
+        return False
+    if time_ns >= line.seen_ns:
+        line.seen_ns, line.value, line.code = time_ns, value, code
+    return True
+
+
+@kernel
+def is_same(line, term, time_ns, value, code, horizon_ns, due):
+    """Whether a reading repeats what holds, in time and before any timer; then it is noted."""
+    is_in_time = max(line.seen_ns, horizon_ns) <= time_ns <= after(line.seen_ns, term.stale_ns)
+    if code != line.code or not is_in_time or time_ns >= due:
+        return False
+    note(line, term, time_ns, value, code)
+    return True
+
+
+@kernel
+def meet(line, tale, term, row, time_ns, value, code, horizon_ns, changes, count):
+    """One reading meets its row; the changes so far, and False if there was no room for it."""
+    count = run(line, tale, term, row, horizon_ns, changes, count)
+    if time_ns < line.seen_ns:
+        return count, True
+    count = run(line, tale, term, row, max(time_ns, tale.last_ns), changes, count)
+    if count == changes.size:
+        return count, False
+    count = judge(line, tale, term, row, time_ns, value, code, changes, count)
+    return run(line, tale, term, row, horizon_ns, changes, count), True
+
+
+@kernel
+def run(line, tale, term, row, limit_ns, changes, count):
     """Let the timers that end before the limit do so, in order; stops early without room."""
     due = next_due(line, term)
     while due < limit_ns and count < changes.size:
-        instant_ns = max(due, episode[row].last_ns)
+        instant_ns = max(due, tale.last_ns)
         known_ns = after(line.seen_ns, term.stale_ns)
         unknown_ns = unknown_since(line, known_ns)
         was_blind = line.state & BLIND
@@ -178,54 +175,55 @@ def run(line, episode, term, row, limit_ns, changes, count):
         if instant_ns < known_ns:
             settle(line, term, line.code, instant_ns)
         confirm(line, instant_ns, known_ns, unknown_ns)
-        count = say(line, episode, row, instant_ns, was_blind, changes, count)
+        count = say(line, tale, row, instant_ns, was_blind, changes, count)
         due = next_due(line, term)
     return count
 
 
 @kernel
-def judge(line, episode, term, row, time_ns, value, code, changes, count):
+def judge(line, tale, term, row, time_ns, value, code, changes, count):
     """The instant of a reading: timers that end there, then what the reading says.
 
     A reading that came after its instant was over may have run out before it can take effect.
-    Then its conditions are judged, but its timers do not move: `start_ns` is where its own
-    validity ends.
+    Then its conditions are judged, but its timers stand where its own validity ended.
     """
-    instant_ns = max(time_ns, episode[row].last_ns)
+    instant_ns = max(time_ns, tale.last_ns)
     known_ns = after(line.seen_ns, term.stale_ns)
-    unknown_ns = unknown_since(line, known_ns)
-    was_blind = line.state & BLIND
-    exists_unknown = np.uint16(term.exists << 4 | term.exists << 12)
-    if line.phase == 0 or code & exists_unknown != exists_unknown:
-        line.value = value
-    expire(line, term, instant_ns, known_ns)
-
     until_ns = after(time_ns, term.stale_ns)
     start_ns = min(instant_ns, until_ns)
+    unknown_ns = unknown_since(line, known_ns)
+    was_blind = line.state & BLIND
+    note(line, term, time_ns, value, code)
+    expire(line, term, instant_ns, known_ns)
+    unknown_for_ns = start_ns - known_ns if instant_ns > known_ns else 0
     for g in range(4):
         if is_running(line, g):
-            if instant_ns > known_ns:
-                line.mark_ns[g] += start_ns - known_ns
-            # A timer that closure started in an instant which this reading now precedes.
-            line.mark_ns[g] = min(line.mark_ns[g], start_ns)
-    line.seen_ns = time_ns
-    line.code = code
+            # The lesser: closure may have started a timer in an instant that this one precedes.
+            line.mark_ns[g] = min(line.mark_ns[g] + unknown_for_ns, start_ns)
     settle(line, term, code, start_ns)
     confirm(line, instant_ns, until_ns, unknown_ns)
-    return say(line, episode, row, instant_ns, was_blind, changes, count)
+    return say(line, tale, row, instant_ns, was_blind, changes, count)
+
+
+@kernel
+def note(line, term, time_ns, value, code):
+    """Hold what the newest reading said; a value that says nothing does not replace one."""
+    unknown = term.exists << 4 | term.exists << 12
+    if line.phase == 0 or code & unknown != unknown:
+        line.value = value
+    line.seen_ns, line.code = time_ns, code
 
 
 @kernel
 def next_due(line, term):
     """The instant at which the row moves by itself if no reading comes."""
-    if line.phase == 0:
-        return FOREVER_NS
     known_ns = after(line.seen_ns, term.stale_ns)
     due = blind_due(line, term, known_ns)
-    for g in range(4):
-        end_ns = timer_end(line, term, g)
-        if end_ns <= known_ns:
-            due = min(due, end_ns)
+    if line.phase & RUNNING:
+        for g in range(4):
+            end_ns = timer_end(line, term, g)
+            if end_ns <= known_ns:
+                due = min(due, end_ns)
     return due
 
 
@@ -246,11 +244,10 @@ def expire(line, term, instant_ns, known_ns):
 def settle(line, term, code, start_ns):
     """Let each latch answer to what the code says about it, blue before red."""
     for g in range(4):
-        if term.exists >> g & 1 and answer(line, term, code, g, start_ns):
+        if answer(line, term, code, g, start_ns):
             turn_on(line, term, g)
             for lower in range(g):
-                if term.exists >> lower & 1:
-                    answer(line, term, code, lower, start_ns)
+                answer(line, term, code, lower, start_ns)
 
 
 @kernel
@@ -260,15 +257,14 @@ def answer(line, term, code, g, start_ns):
     if phase in (OFF, ARMING):
         if code >> 4 + g & 1:
             freeze(line, g, start_ns)
-            return False
-        if not code >> g & 1:
+        elif code >> g & 1 and term.exists >> g & 1:
+            start(line, g, ARMING, start_ns)
+            return timer_end(line, term, g) <= start_ns
+        else:
             set_phase(line, g, OFF)
-            return False
-        start(line, g, ARMING, start_ns)
-        return timer_end(line, term, g) <= start_ns
-    if term.sticky >> g & 1 or is_upheld(code, g):
+    elif term.sticky >> g & 1 or is_upheld(code, g):
         set_phase(line, g, ON)
-    elif unsure(code, g):
+    elif code & UNSURE << g:
         freeze(line, g, start_ns)
     else:
         start(line, g, CLEARING, start_ns)
@@ -279,13 +275,11 @@ def answer(line, term, code, g, start_ns):
 
 @kernel
 def confirm(line, instant_ns, known_ns, unknown_ns):
-    """Note since when the warning is unconfirmed; being known again ends blindness.
-
-    `unknown_ns` is since when that was so before the instant, if it was.
-    """
-    grade = highest(line.phase)
-    is_open = grade > 0 and not is_upheld(line.code, grade - 1) and unsure(line.code, grade - 1)
-    if grade == 0 or (not is_open and instant_ns < known_ns):
+    """Note since when the warning is unconfirmed (before the instant: `unknown_ns`), or that
+    it is confirmed again, which ends blindness."""
+    g = highest(line.phase) - 1
+    is_open = g >= 0 and line.code & UNSURE << g != 0 and not is_upheld(line.code, g)
+    if g < 0 or (instant_ns < known_ns and not is_open):
         line.state &= FROZEN
     elif unknown_ns < instant_ns or is_open:
         line.state |= UNKNOWN
@@ -293,35 +287,29 @@ def confirm(line, instant_ns, known_ns, unknown_ns):
 
 
 @kernel
-def say(line, episode, row, instant_ns, was_blind, changes, count):
+def say(line, tale, row, instant_ns, was_blind, changes, count):
     """Write one record of what an instant changed for those who listen, if anything."""
     previous = line.grade
     grade = highest(line.phase)
     is_blind = line.state & BLIND
     if grade == previous and is_blind == was_blind:
         return count
-    tale = episode[row]
     tale.last_ns = instant_ns
     tale.ordinal += previous == 0
     tale.revision = 0 if previous == 0 else tale.revision + 1
     line.peak = grade if previous == 0 else max(line.peak, grade)
     line.grade = grade
     change = changes[count]
-    change.row = row
-    change.event_ns = instant_ns
-    change.value = line.value
-    change.ordinal = tale.ordinal
-    change.revision = tale.revision
-    change.grade = grade
-    change.previous = previous
-    change.peak = line.peak
+    change.row, change.event_ns, change.value = row, instant_ns, line.value
+    change.ordinal, change.revision = tale.ordinal, tale.revision
+    change.grade, change.previous, change.peak = grade, previous, line.peak
     change.blind = is_blind != 0
     if grade == previous:
         change.event = BLINDED if is_blind else RESTORED
-    elif previous == 0 or grade == 0:
-        change.event = CLEARED if grade == 0 else RAISED
+    elif grade > previous:
+        change.event = UPGRADED if previous > 0 else RAISED
     else:
-        change.event = UPGRADED if grade > previous else DOWNGRADED
+        change.event = DOWNGRADED if grade > 0 else CLEARED
     return count + 1
 
 
@@ -367,18 +355,17 @@ def is_running(line, g):
 
 @kernel
 def timer_end(line, term, g):
-    """When the timer of a latch ends if its condition stays; after FOREVER_NS if none runs."""
+    """When the timer of a latch ends if its condition stays; beyond all instants if none runs."""
     if not is_running(line, g):
         return 2 * FOREVER_NS - 1
-    if line.phase >> 2 * g & 3 == ARMING:
-        return line.mark_ns[g] + term.for_ns[g]
-    return line.mark_ns[g] + term.clear_for_ns[g]
+    is_arming = line.phase >> 2 * g & 3 == ARMING
+    return line.mark_ns[g] + (term.for_ns[g] if is_arming else term.clear_for_ns[g])
 
 
 @kernel
 def blind_due(line, term, known_ns):
     """When the warning will be called blind if nothing more is known; FOREVER_NS: never."""
-    if line.grade == 0 or line.state & BLIND:
+    if line.state & BLIND:
         return FOREVER_NS
     return after(unknown_since(line, known_ns), term.blind_ns)
 
@@ -394,21 +381,13 @@ def unknown_since(line, known_ns):
 @kernel
 def after(instant_ns, span_ns):
     """A span after an instant; FOREVER_NS if either is."""
-    if instant_ns >= FOREVER_NS or span_ns >= FOREVER_NS:
-        return FOREVER_NS
-    return instant_ns + span_ns
+    return FOREVER_NS if max(instant_ns, span_ns) >= FOREVER_NS else instant_ns + span_ns
 
 
 @kernel
 def is_upheld(code, g):
     """Whether the code holds a latch on: `when` is true, or `clear` is false."""
     return code >> g & 1 or not code >> 8 + g & 0x11
-
-
-@kernel
-def unsure(code, g):
-    """Whether `when` or `clear` of a latch is unknown."""
-    return code >> 4 + g & 1 or code >> 12 + g & 1
 
 
 @kernel

@@ -53,12 +53,12 @@ TERMS = np.dtype(
     }
 )
 
-CHANGE_NAMES = "row event_ns value ordinal revision event grade previous peak blind"
+CHANGE_NAMES = "row event_ns seen_ns value ordinal revision event grade previous peak blind"
 CHANGE = np.dtype(
     {
         "names": CHANGE_NAMES.split(),
-        "formats": ["i8", "i8", "f8", "u4", "u4", "u1", "u1", "u1", "u1", "u1"],
-        "itemsize": 40,
+        "formats": ["i8", "i8", "i8", "f8", "u4", "u4", "u1", "u1", "u1", "u1", "u1"],
+        "itemsize": 48,
     }
 )
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import latch as kernel
-from kernels.standing import EVENT_NAMES
+from kernels import standing
 from tests.reference.latch import Row, Terms
 
 ROWS = 3
@@ -31,20 +31,20 @@ class Machine:
     """The kernels with their columns, called as an engine would: drained and called again."""
 
     def __init__(self, terms, rows=ROWS, room=64):
-        self.latch = np.zeros(rows, kernel.LATCH)
-        self.episode = np.zeros(rows, kernel.EPISODE)
+        self.latch = np.zeros(rows, standing.LATCH)
+        self.episode = np.zeros(rows, standing.EPISODE)
         self.due_ns = np.zeros(rows, np.int64)
-        self.terms = np.zeros(1, kernel.TERMS)
+        self.terms = np.zeros(1, standing.TERMS)
         self.terms["exists"] = sum((h is not None) << g for g, h in enumerate(terms.hold))
         self.terms["for_ns"] = [h or 0 for h in terms.hold]
         self.terms["clear_for_ns"] = terms.clear_hold
         self.terms["sticky"] = sum(s << g for g, s in enumerate(terms.sticky))
         self.terms["closure"] = terms.closure
-        self.terms["stale_ns"] = kernel.FOREVER_NS if terms.stale is None else terms.stale
-        self.terms["blind_ns"] = kernel.FOREVER_NS if terms.blind is None else terms.blind
-        self.changes = np.zeros(room, kernel.CHANGE)
+        self.terms["stale_ns"] = standing.FOREVER_NS if terms.stale is None else terms.stale
+        self.terms["blind_ns"] = standing.FOREVER_NS if terms.blind is None else terms.blind
+        self.changes = np.zeros(room, standing.CHANGE)
         self.said: list[SAID] = [[] for _ in range(rows)]
-        kernel.forget(self.latch, self.episode, self.due_ns, 0, rows)
+        standing.forget(self.latch, self.episode, self.due_ns, 0, rows)
 
     @property
     def columns(self):
@@ -56,7 +56,7 @@ class Machine:
             self.said[change["row"]].append(
                 (
                     *(field.item() for field in fields),
-                    EVENT_NAMES[change["event"]],
+                    standing.EVENT_NAMES[change["event"]],
                     *(change[name].item() for name in ("grade", "previous", "peak")),
                     bool(change["blind"]),
                 )
