@@ -24,6 +24,7 @@ def aligned(shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[n
     """
     kind = np.dtype(dtype)
     sides = (shape,) if isinstance(shape, int) else shape
+    assert min(sides, default=0) >= 0
     count = math.prod(sides)
     if count == 0 or kind.itemsize == 0:
         return np.zeros(sides, kind)

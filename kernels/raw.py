@@ -86,6 +86,33 @@ def fold_raw_one(line, t, x, outcome):
 
 
 @kernel
+def fold_raw_series(
+    raw, sensor, t0_ns, period_ns, start, stop, first_sample, latest_ns, value, outcome, card, bank
+):
+    """Fold samples start to stop of a block, as fold_raw would.
+
+    raw           RAW[q]                                                   (in place)
+    sensor        int32[n]
+    first_sample  int64[n]     from stage.admit_series: those before it have no place
+    value         float[n, m]
+    outcome       uint8[n, m]  from stage.examine_series
+    card          CARD[s]
+    bank          BANK[b]
+    """
+    for i in range(sensor.size):
+        mine = card[sensor[i]]
+        group = bank[mine.bank]
+        for j in range(max(start, first_sample[i]), stop):
+            t = t0_ns + j * period_ns
+            if 0 < t <= latest_ns:
+                pane = (t - 1) // group.pane_ns
+                place = mine.row * group.slots + (pane & (group.slots - 1))
+                moment = np.uint32((t - pane * group.pane_ns) // group.step_ns)
+                line = raw[group.first_slot + place]
+                fold_raw_one(line, moment, np.float64(value[i, j]), outcome[i, j])
+
+
+@kernel
 def close_raw(raw, bank, b, pane, low_row, high_row, out):
     """Turn the raw lines of one closed pane into columns, and free their slots.
 

@@ -186,14 +186,14 @@ def admit(
         elif ahead >= group.slots:
             freed = pane_end - group.slots * group.pane_ns + group.lateness_ns + 1
             clock_ns[site] = max(clock, freed)
-            return i
+            return np.int64(i)
         else:
             outcome[i] = grade
             place = (oldest + ahead) & (group.slots - 1)
             slot[i] = group.first_slot + mine.row * group.slots + place
             moment[i] = int(since / group.step_ns)
         horizon_ns[i] = max(clock - group.lateness_ns, NEVER)
-    return n
+    return np.int64(n)
 
 
 @kernel
