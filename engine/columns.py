@@ -1,0 +1,142 @@
+"""Columns: the tables that travel through a shard, before and after the clock has seen them."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.floating]
+Bytes = NDArray[np.uint8]
+Sensors = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """The readings of one frame, sensors as the shard numbers them.
+
+    sensor   int32[n]  dense row of the sensor in the shard
+    time_ns  int64[n]  event time
+    value    float[n]  float32 or float64, as it was sent
+    quality  uint8[n]  codes of the wire, or uint8[0]: all good
+    """
+
+    sensor: Sensors
+    time_ns: Ints
+    value: Floats
+    quality: Bytes
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Regular samples of one frame: sample j of every sensor at `t0_ns + j * period_ns`.
+
+    sensor   int32[n]     dense row of the sensor in the shard
+    value    float[n, m]  float32 or float64, as it was sent
+    quality  uint8[n, m]  codes of the wire, or uint8[0, 0]: all good
+    """
+
+    sensor: Sensors
+    t0_ns: int
+    period_ns: int
+    value: Floats
+    quality: Bytes
+    received_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Readings with what became of them; a piece of a frame that fits the rings.
+
+    sensor      int32[n]
+    time_ns     int64[n]
+    value       float[n]
+    outcome     uint8[n]   codes of kernels.stage
+    slot        int64[n]   place in the lines of the reading's bank, -1: none
+    moment      uint32[n]  time after the start of its pane, in steps of the bank
+    horizon_ns  int64[n]   up to where the site's time was complete when the reading came
+    """
+
+    sensor: Sensors
+    time_ns: Ints
+    value: Floats
+    outcome: Bytes
+    slot: Ints
+    moment: NDArray[np.uint32]
+    horizon_ns: Ints
+    is_last: bool
+
+    def only(self, chosen: NDArray[np.intp]) -> "Admitted":
+        """Some of the readings, in their order."""
+        return Admitted(
+            *(self.sensor[chosen], self.time_ns[chosen], self.value[chosen]),
+            *(self.outcome[chosen], self.slot[chosen], self.moment[chosen]),
+            self.horizon_ns[chosen],
+            self.is_last,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedSeries:
+    """Samples `start` to `stop` of a block with what became of them; they fit the rings.
+
+    sensor         int32[n]
+    value          float[n, m]
+    outcome        uint8[n, m]  codes of kernels.stage, from start to stop
+    tally          int64[n, 9]  how often each outcome
+    clock_from_ns  int64[n]     clock of the sensor's site before these samples
+    clock_to_ns    int64[n]     and after them
+    lateness_ns    int64[n]     of the sensor's bank
+    """
+
+    sensor: Sensors
+    t0_ns: int
+    period_ns: int
+    start: int
+    stop: int
+    value: Floats
+    outcome: Bytes
+    tally: Ints
+    clock_from_ns: Ints
+    clock_to_ns: Ints
+    lateness_ns: Ints
+    is_last: bool
+
+    def only(self, chosen: NDArray[np.intp]) -> "AdmittedSeries":
+        """Some of the sensors, in their order."""
+        return replace(
+            self,
+            sensor=self.sensor[chosen],
+            value=self.value[chosen],
+            outcome=self.outcome[chosen],
+            tally=self.tally[chosen],
+            clock_from_ns=self.clock_from_ns[chosen],
+            clock_to_ns=self.clock_to_ns[chosen],
+            lateness_ns=self.lateness_ns[chosen],
+        )
+
+    def as_readings(self, chosen: NDArray[np.intp], first: Ints) -> Admitted:
+        """The samples of some sensors as readings, sensor by sensor, each in order of time.
+
+        first  int64[n]  for each chosen sensor, the sample to begin with
+
+        They have no slots: their panes were folded as a block.
+        """
+        count = self.stop - first
+        at = np.repeat(np.arange(chosen.size), count)
+        ends = np.cumsum(count)
+        sample = np.arange(at.size) - np.repeat(ends - count, count) + np.repeat(first, count)
+        row = chosen[at]
+        time_ns = self.t0_ns + sample * self.period_ns
+        clock_ns = np.maximum(self.clock_from_ns[row], np.minimum(time_ns, self.clock_to_ns[row]))
+        return Admitted(
+            sensor=self.sensor[row],
+            time_ns=time_ns,
+            value=self.value[row, sample],
+            outcome=self.outcome[row, sample],
+            slot=np.full(row.size, -1, dtype=np.int64),
+            moment=np.zeros(row.size, dtype=np.uint32),
+            horizon_ns=clock_ns - self.lateness_ns[row],
+            is_last=self.is_last,
+        )

@@ -1,0 +1,248 @@
+"""Features: the measures that rules ask for, as columns that conditions can be judged over.
+
+Enters     closed panes with the windows that end there; readings for the rules on `value` alone
+Leaves     one column per feature, NaN where it is unknown; attributes of the catalogue as columns
+Remembers  the attributes, read once
+Refuses    nothing: what cannot be known is unknown
+
+A feature of a window is unknown when the window holds less than the rule's share of the readings
+that were due.  `value` is unknown from `stale_after` after the reading it comes from.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.registry import Catalogue
+from rules import expression as ex
+from rules.plan import RulePlan
+from rules.units import NUMBER, Scale, UnitError, read_quantity, read_unit
+
+NS_PER_S = 1_000_000_000
+
+Floats = NDArray[np.floating]
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The merged record of one window at one pane end; each float64[m], NaN where it is empty."""
+
+    count: Floats
+    expected: Floats
+    fields: dict[str, Floats]
+
+
+@dataclass(slots=True)
+class Measures:
+    """What is known of some sensors of a bank at the end of one pane.
+
+    rows        intp[m]     rows within the bank
+    value       float[m]    newest good reading not later than the pane end, NaN: none yet
+    value_ns    int64[m]    its time
+    age_s       float64[m]  time since the newest reading of any quality
+    unchanged_s float64[m]  time since the value last changed
+    pegged      bool[m]     the newest reading is above the sensor's range
+    """
+
+    end_ns: int
+    rows: Rows
+    value: Floats
+    value_ns: NDArray[np.int64]
+    age_s: Floats | None
+    unchanged_s: Floats | None
+    pegged: NDArray[np.bool_] | None
+    windows: dict[int, Window]
+    onsets: dict[tuple[int, int], Floats]
+    anomaly: Floats | None = None
+    cache: dict[tuple[str, tuple[int, ...]], Floats] = field(default_factory=dict)
+
+    def of_window(self, name: str, length_ns: int) -> Floats:
+        """A window's feature, whatever its coverage; computed once for all rules."""
+        key = (name, (length_ns,))
+        if key not in self.cache:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                self.cache[key] = FORMULAS[name](self.windows[length_ns])
+        return self.cache[key]
+
+    def coverage(self, length_ns: int) -> Floats:
+        """Share of the readings that were due in a window, at most 1."""
+        return self.of_window("coverage", length_ns)
+
+
+def _std(window: Window) -> Floats:
+    return np.sqrt(window.fields["m2"] / window.count)
+
+
+def _slope(window: Window) -> Floats:
+    spread = window.fields["mt2"]
+    slope = window.fields["c"] / spread
+    return np.where(spread > 0, slope, np.nan)
+
+
+FORMULAS: dict[str, Callable[[Window], Floats]] = {
+    "count": lambda window: window.count,
+    "coverage": lambda window: np.minimum(window.count / window.expected, 1.0),
+    "mean": lambda window: window.fields["mean"],
+    "sum": lambda window: window.fields["mean"] * window.count,
+    "std": _std,
+    "min": lambda window: window.fields["low"],
+    "max": lambda window: window.fields["high"],
+    "range": lambda window: window.fields["high"] - window.fields["low"],
+    "rise": lambda window: window.fields["last"] - window.fields["low"],
+    "drop": lambda window: window.fields["high"] - window.fields["last"],
+    "change": lambda window: window.fields["last"] - window.fields["first"],
+    "slope": _slope,
+}
+# What is known although the window is poorly filled.
+ALWAYS_KNOWN = frozenset({"count", "coverage"})
+
+
+class Attributes:
+    """The catalogue's attributes of the sensors of one bank, as columns in a rule's scale."""
+
+    __slots__ = ("catalogue", "columns", "sensor")
+
+    def __init__(self, catalogue: Catalogue, sensor: NDArray[np.int32]) -> None:
+        self.catalogue = catalogue
+        self.sensor = sensor
+        self.columns: dict[tuple[str, ex.Attribute], NDArray[np.generic]] = {}
+
+    def column(self, attribute: ex.Attribute, unit: str) -> NDArray[np.generic]:
+        """All rows of the bank: float64[s] with NaN, or texts with None."""
+        key = (unit, attribute)
+        if key not in self.columns:
+            texts = [self._text(attribute, int(sensor)) for sensor in self.sensor]
+            self.columns[key] = (
+                np.array(texts, dtype=object)
+                if attribute.is_text
+                else np.array([_number(text, attribute, unit) for text in texts])
+            )
+        return self.columns[key]
+
+    def _text(self, attribute: ex.Attribute, sensor: int) -> str | None:
+        sensors, sites = self.catalogue.sensors, self.catalogue.sites
+        site_text = sites.attributes[int(sensors.site[sensor])].get(attribute.name)
+        own = sensors.attributes.get(attribute.name)
+        own_text = None if own is None else own[sensor]
+        if attribute.scope == "site":
+            return site_text
+        if own_text is None and attribute.scope == "asset":
+            own_text = site_text
+        return own_text if own_text is not None else _built_in(self.catalogue, attribute, sensor)
+
+
+def _built_in(catalogue: Catalogue, attribute: ex.Attribute, sensor: int) -> str | None:
+    """What every sensor has: its period and its physical range."""
+    sensors = catalogue.sensors
+    match attribute.name:
+        case "period":
+            period_ns = int(sensors.period_ns[sensor])
+            return f"{period_ns / NS_PER_S} s" if period_ns else None
+        case "range_low" | "range_high":
+            bound = (sensors.low if attribute.name == "range_low" else sensors.high)[sensor]
+            return repr(float(bound)) if np.isfinite(bound) else None
+        case _:
+            return None
+
+
+def _number(text: str | None, attribute: ex.Attribute, unit: str) -> float:
+    """An attribute in the rule's scale; a bare number is in the unit of the rule's input."""
+    if text is None or not text.strip():
+        return float("nan")
+    try:
+        amount, symbol = read_quantity(text)
+        scale = Scale(read_unit(unit))
+        if symbol:
+            written = read_unit(symbol)
+        elif attribute.dimension == NUMBER:
+            return amount
+        else:
+            written = scale.unit_of(attribute.dimension)
+        return scale.bring(amount, written, is_point=attribute.is_point)
+    except (UnitError, ValueError):
+        return float("nan")
+
+
+class PaneColumns:
+    """What the conditions of one rule see at the end of a pane."""
+
+    __slots__ = ("attributes", "measures", "plan", "row_count", "stale_ns")
+
+    def __init__(
+        self,
+        plan: RulePlan,
+        measures: Measures,
+        attributes: Attributes,
+        stale_ns: NDArray[np.int64],
+    ) -> None:
+        self.plan = plan
+        self.measures = measures
+        self.attributes = attributes
+        self.stale_ns = stale_ns
+        self.row_count = measures.rows.size
+
+    def feature(self, feature: ex.Feature) -> Floats:
+        """The feature's column, unknown where the rule's coverage or staleness says so."""
+        measures = self.measures
+        match feature.name:
+            case "value":
+                fresh = measures.end_ns - measures.value_ns < self.stale_ns[measures.rows]
+                return np.where(fresh, measures.value, measures.value.dtype.type(np.nan))
+            case "age":
+                assert measures.age_s is not None
+                return measures.age_s
+            case "unchanged":
+                assert measures.unchanged_s is not None
+                return measures.unchanged_s
+            case "anomaly":
+                missing = np.full(self.row_count, np.nan)
+                return missing if measures.anomaly is None else measures.anomaly
+            case "stalta":
+                short_ns, long_ns = feature.windows_ns
+                return measures.onsets[short_ns, long_ns]
+            case name:
+                length_ns = feature.windows_ns[0]
+                column = measures.of_window(name, length_ns)
+                if name in ALWAYS_KNOWN:
+                    return column
+                covered = measures.coverage(length_ns) >= self.plan.coverage
+                return np.where(covered, column, np.nan)
+
+    def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]:
+        """The attribute of each row."""
+        unit = self.plan.rule.input.unit
+        return self.attributes.column(attribute, unit)[self.measures.rows]
+
+    def coverage(self) -> Floats:
+        """Share of the expected inputs that were known, over the rule's longest window."""
+        lengths = [f.windows_ns[0] for f in self.plan.features if f.name in FORMULAS]
+        if lengths:
+            return self.measures.coverage(max(lengths))
+        return np.ones(self.row_count)
+
+
+class ReadingColumns:
+    """What the conditions of a rule on `value` alone see: readings, one row each."""
+
+    __slots__ = ("attributes", "plan", "row_count", "rows", "value")
+
+    def __init__(
+        self, plan: RulePlan, rows: NDArray[np.int64], value: Floats, attributes: Attributes
+    ) -> None:
+        self.plan = plan
+        self.rows = rows
+        self.value = value
+        self.attributes = attributes
+        self.row_count = value.size
+
+    def feature(self, feature: ex.Feature) -> Floats:
+        """The readings."""
+        assert feature.name == "value"
+        return self.value
+
+    def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]:
+        """The attribute of each reading's sensor."""
+        return self.attributes.column(attribute, self.plan.rule.input.unit)[self.rows]

@@ -1,0 +1,278 @@
+"""Shard: the corridor that joins the rooms, for the sites that one shard owns.
+
+A page one can recite: readings are admitted by the clock, judged one by one where a rule looks at
+`value` alone, folded into panes; panes that are complete are measured, scored and judged; timers
+that came due end; changes of grade become warnings.
+
+A shard knows no socket, no wall clock, no Bytewax.  Its state is columns, saved under names.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.anomaly import Anomaly
+from engine.clock import Clock
+from engine.columns import Admitted, AdmittedSeries, Readings, Series
+from engine.episodes import Episodes, Message
+from engine.features import Attributes, Measures, PaneColumns
+from engine.latches import Changes, Latches
+from engine.layout import Layout
+from engine.meters import Meters
+from engine.registry import Catalogue
+from engine.windows import Windows, bank_table, card_table
+from kernels.stage import OUTCOMES
+from rules.plan import STALE_NS_MIN, BankPlan, Plan, RulePlan
+
+Columns = Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The engine's wall clock as the journal tells it, once a second."""
+
+    now_ns: int
+
+
+Work = Readings | Series | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class ShardSettings:
+    """What a shard is told beside its layout and plan."""
+
+    silence_ns: int
+    future_max_ns: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """One sensor type in one shard: its rooms."""
+
+    number: int
+    plan: BankPlan
+    rows: slice
+    sensor: NDArray[np.int32]
+    windows: Windows
+    attributes: Attributes
+    reading_rules: tuple[Latches, ...]
+    pane_rules: tuple[Latches, ...]
+    anomaly: Anomaly | None
+
+
+class Shard:
+    """Everything between readings and warnings."""
+
+    __slots__ = ("banks", "catalogue", "clock", "episodes", "layout", "meters", "settings", "told")
+
+    def __init__(
+        self,
+        layout: Layout,
+        plan: Plan,
+        catalogue: Catalogue,
+        *,
+        settings: ShardSettings,
+        meters: Meters,
+        anomalies: Mapping[str, Anomaly],
+    ) -> None:
+        plans = [plan.banks[number] for number in layout.bank_type]
+        bank_columns = bank_table(layout, plans)
+        self.layout = layout
+        self.catalogue = catalogue
+        self.settings = settings
+        self.meters = meters
+        self.clock = Clock(
+            layout,
+            card_table(layout, plans, catalogue),
+            bank_columns,
+            silence_ns=settings.silence_ns,
+            future_max_ns=settings.future_max_ns,
+        )
+        self.banks = tuple(
+            self._bank(number, bank_plan, bank_columns, anomalies)
+            for number, bank_plan in enumerate(plans)
+        )
+        self.episodes = {
+            rule.name: Episodes(rule, catalogue, status=settings.status)
+            for bank in self.banks
+            for rule in (*bank.plan.reading_rules, *bank.plan.pane_rules)
+        }
+        self.told: list[Message] = []
+
+    def _bank(
+        self,
+        number: int,
+        plan: BankPlan,
+        bank_columns: NDArray[np.void],
+        anomalies: Mapping[str, Anomaly],
+    ) -> Bank:
+        rows = slice(int(self.layout.bank_start[number]), int(self.layout.bank_start[number + 1]))
+        sensor = self.layout.sensor[rows]
+        period_ns = self.catalogue.sensors.period_ns[sensor]
+        site_rows = self.layout.site_rows[number]
+        attributes = Attributes(self.catalogue, sensor)
+
+        def latches(rules: Sequence[RulePlan]) -> tuple[Latches, ...]:
+            return tuple(Latches(rule, period_ns, site_rows, attributes) for rule in rules)
+
+        return Bank(
+            number=number,
+            plan=plan,
+            rows=rows,
+            sensor=sensor,
+            windows=Windows(plan, bank_columns, number, period_ns),
+            attributes=attributes,
+            reading_rules=latches(plan.reading_rules),
+            pane_rules=latches(plan.pane_rules),
+            anomaly=anomalies.get(plan.sort.name),
+        )
+
+    def advance(self, work: Sequence[Work]) -> list[Message]:
+        """Take work in the journal's order; return the warnings that follow from it."""
+        for item in work:
+            if isinstance(item, Tick):
+                self.clock.tick(item.now_ns)
+                continue
+            for admitted in self.clock.admit(item):
+                for bank, part in self._by_bank(admitted):
+                    self._take(bank, part)
+                if not admitted.is_last:
+                    self._close_panes()
+        self._close_panes()
+        self._end_timers()
+        told, self.told = self.told, []
+        return told
+
+    def _by_bank(
+        self, admitted: Admitted | AdmittedSeries
+    ) -> Iterator[tuple[Bank, Admitted | AdmittedSeries]]:
+        """Most frames hold sensors of one type; others are taken apart."""
+        sensor = admitted.sensor
+        if sensor.size == 0:
+            return
+        start = self.layout.bank_start
+        lowest = int(np.searchsorted(start, sensor.min(), side="right")) - 1
+        highest = int(np.searchsorted(start, sensor.max(), side="right")) - 1
+        if lowest == highest:
+            yield self.banks[lowest], admitted
+            return
+        of_bank = self.clock.card["bank"][sensor]
+        for number in range(lowest, highest + 1):
+            chosen = np.flatnonzero(of_bank == number)
+            if chosen.size:
+                yield self.banks[number], admitted.only(chosen)
+
+    def _take(self, bank: Bank, part: Admitted | AdmittedSeries) -> None:
+        rows = part.sensor - np.int32(self.layout.bank_start[bank.number])
+        counted = self.meters.readings[self.layout.bank_type[bank.number]]
+        if isinstance(part, Admitted):
+            counted += np.bincount(part.outcome, minlength=OUTCOMES)
+            bank.windows.fold(part, self.clock.card)
+            for rule in bank.reading_rules:
+                for changes in rule.read(part, rows):
+                    self._tell(bank, rule.plan, changes, None)
+            return
+        counted += part.tally.sum(axis=0)
+        low, high = bank.windows.fold_series(part, self.clock.card)
+        for rule in bank.reading_rules:
+            for changes in rule.read_series(part, rows, low, high):
+                self._tell(bank, rule.plan, changes, None)
+
+    def _close_panes(self) -> None:
+        for bank in self.banks:
+            jump = bank.windows.panes_remembered
+            for pane, sites in self.clock.close_ready(bank.number, jump):
+                start_row, stop_row = _ranges(self.layout.site_rows[bank.number], sites)
+                measures = bank.windows.close(pane, start_row, stop_row)
+                if measures is None:
+                    continue
+                if bank.anomaly is not None:
+                    measures.anomaly = bank.anomaly.score(bank.sensor, measures)
+                for rule in bank.pane_rules:
+                    self._judge_pane(bank, rule, measures, (start_row, stop_row))
+
+    def _judge_pane(
+        self,
+        bank: Bank,
+        rule: Latches,
+        measures: Measures,
+        ranges: tuple[NDArray[np.int64], NDArray[np.int64]],
+    ) -> None:
+        columns = PaneColumns(rule.plan, measures, bank.attributes, rule.stale_ns)
+        for changes in rule.close(columns, *ranges):
+            self._tell(bank, rule.plan, changes, columns)
+
+    def _end_timers(self) -> None:
+        for bank in self.banks:
+            site_rows = self.layout.site_rows[bank.number]
+            horizon_ns = self.clock.horizon_ns(bank.number)
+            for rule in bank.reading_rules:
+                for changes in rule.advance(site_rows, horizon_ns):
+                    self._tell(bank, rule.plan, changes, None)
+
+    def _tell(
+        self, bank: Bank, plan: RulePlan, changes: Changes, columns: PaneColumns | None
+    ) -> None:
+        share = np.ones(changes.size)
+        if columns is not None:
+            at = np.searchsorted(columns.measures.rows, changes["row"])
+            share = columns.coverage()[at]
+        share = np.where(changes["blind"] == 1, 0.0, share)
+        sensor = bank.sensor[changes["row"]]
+        self.told.extend(self.episodes[plan.name].tell(changes, sensor, share))
+
+    def live_count(self) -> int:
+        """Sensors that have been heard within three of their periods, by their sites' clocks."""
+        count = 0
+        for bank in self.banks:
+            heard_ns = bank.windows.value_ns
+            for rule in bank.reading_rules:
+                heard_ns = np.maximum(heard_ns, rule.latch["seen_ns"])
+            stale_ns = np.maximum(3 * bank.windows.period_ns, STALE_NS_MIN)
+            now_ns = self.clock.clock_ns[self.clock.card["site"][bank.rows]]
+            count += int(np.count_nonzero((heard_ns > 0) & (now_ns - heard_ns < stale_ns)))
+        return count
+
+    def columns(self) -> Columns:
+        """All state under its names; the arrays themselves, not copies."""
+        found: dict[str, NDArray[np.generic]] = dict(self.clock.columns())
+        for bank in self.banks:
+            found |= bank.windows.columns()
+            if bank.anomaly is not None:
+                found |= bank.anomaly.columns()
+            for rule in (*bank.reading_rules, *bank.pane_rules):
+                found |= rule.columns()
+        return found
+
+    def restore(self, saved: Columns) -> None:
+        """Take over a saved state; what the snapshot does not have starts empty."""
+        for bank in self.banks:
+            if bank.anomaly is not None:
+                bank.anomaly.restore(saved)
+        for name, column in self.columns().items():
+            if name.startswith("model/"):
+                continue
+            before = saved.get(name)
+            if before is None:
+                continue
+            assert before.dtype == column.dtype, name
+            assert before.shape == column.shape, name
+            column[...] = before
+
+
+def _ranges(
+    site_rows: NDArray[np.int64], sites: NDArray[np.intp]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of some sites as ranges; neighbours become one."""
+    start_row, stop_row = site_rows[sites], site_rows[sites + 1]
+    filled = stop_row > start_row
+    start_row, stop_row = start_row[filled], stop_row[filled]
+    if start_row.size < 2:
+        return start_row, stop_row
+    breaks = np.flatnonzero(start_row[1:] != stop_row[:-1])
+    starts = start_row[np.append(0, breaks + 1)]
+    stops = stop_row[np.append(breaks, stop_row.size - 1)]
+    return starts, stops
