@@ -14,11 +14,8 @@ def nearest(text: str, known: Iterable[str]) -> str | None:
     length_max = len(text) + max(2, len(text) // 3)
     length_min = len(text) - max(2, len(text) // 3)
     likely = (name for name in known if length_min <= len(name) <= length_max)
-    candidates = list(islice(likely, CANDIDATES_MAX))
-    found = get_close_matches(text, candidates, n=1, cutoff=0.6)
-    if found:
-        return found[0]
-    folded = {name.casefold(): name for name in candidates}
+    # Letters that differ only in case differ less than others.
+    folded = {name.casefold(): name for name in islice(likely, CANDIDATES_MAX)}
     found = get_close_matches(text.casefold(), folded, n=1, cutoff=0.6)
     return folded[found[0]] if found else None
 
