@@ -15,7 +15,7 @@ from rules.drafts import Draft, Solver
 from rules.errors import Faults
 from rules.pack import Input
 from rules.syntax import Call, Chain, Infix, Leaf, Logic, Prefix, Syntax, Within, parse
-from rules.units import NUMBER, Dimension
+from rules.units import NUMBER, TEMPERATURES, Dimension
 from rules.vocabulary import TRUTHS
 from rules.yaml_text import TextNode
 
@@ -43,6 +43,7 @@ class Checker:
     parsed: dict[str, Syntax | None] = field(default_factory=dict)
     node_count: int = 0
     open_lets: list[str] = field(default_factory=list)
+    has_failed: bool = False
 
     def condition(self, node: TextNode) -> Draft | None:
         """A draft that is true, false or unknown; None after a fault."""
@@ -56,7 +57,8 @@ class Checker:
         """The draft if it is of a sort; None after a fault."""
         if draft is not None and draft.sort != sort:
             wording.wrong_sort(draft, wording.NOUNS[sort], self.faults)
-            return None
+            draft = None
+        self.has_failed = self.has_failed or draft is None
         return draft
 
     def draft(self, node: TextNode) -> Draft | None:
@@ -64,6 +66,14 @@ class Checker:
         syntax = parse(node, self.faults)
         self.node_count = 0
         return None if syntax is None else self.walk(syntax, node, 1)
+
+    def draft_let(self, name: str) -> Draft | None:
+        """The draft of a `let` by itself; None after a fault."""
+        self.node_count = 0
+        leaf = Leaf("name", name, 0, len(name))
+        draft = names.name(self, leaf, self.lets[name], 0)
+        self.has_failed = self.has_failed or draft is None
+        return draft
 
     def walk(self, syntax: Syntax, node: TextNode, depth: int) -> Draft | None:
         """The draft of one node of the tree."""
@@ -181,6 +191,18 @@ class Checker:
             return False
         return True
 
+    def threshold(self, value: Draft, draft: Draft) -> bool:
+        """Let a threshold be of its value's kind; a number alone is in the value's unit."""
+        if not self.equate(value, draft, "compared", is_quiet=True):
+            return False
+        if self.solver.dimension(value) == TEMPERATURES and {value.kind, draft.kind} == {
+            "point",
+            "difference",
+        }:
+            wording.point_and_difference(value, draft, "compared", self.faults)
+            return False
+        return True
+
     def _adopt(self, bare: Draft, other: Draft, verb: str, *, is_quiet: bool) -> bool:
         """A number without a unit takes the unit of the input that it stands beside."""
         dimension = self.solver.dimension(other)
@@ -206,7 +228,8 @@ class Checker:
         for variable, draft in self.solver.torn():
             wording.torn(variable, draft, self.faults)
             is_right = False
-        for variable, draft in self.solver.unknown():
+        # What failed might have told them.
+        for variable, draft in () if self.has_failed else self.solver.unknown():
             wording.unit_unknown(variable, draft, self.faults)
             is_right = False
         return is_right

@@ -28,7 +28,8 @@ class Fields:
             wrong_shape(node, f"`{section.name}` is a mapping: `key: value`", faults)
             return None
         values: dict[str, tuple[TextNode, Node]] = {}
-        for key, value in whole_entries(node, faults):
+        texts = section.now if section.holds_texts else frozenset()
+        for key, value in whole_entries(node, faults, texts=texts):
             if key.text in section.now:
                 values[key.text] = (key, value)
             elif key.text in section.later:
@@ -130,43 +131,57 @@ def duration_of(node: TextNode, faults: Faults) -> int | None:
         return None
 
 
-def whole_entries(node: MapNode, faults: Faults) -> list[tuple[TextNode, Node]]:
-    """The entries of a mapping, less those that are pieces of an expression cut at its commas.
+def whole_entries(
+    node: MapNode, faults: Faults, *, texts: frozenset[str] = frozenset()
+) -> list[tuple[TextNode, Node]]:
+    """The entries of a mapping, put together again where YAML cut a value at its commas.
 
-    `{when: rising(p, 2m), for: 0s}` is YAML for the keys `when`, `2m)` and `for`. The pieces are
-    reported once and left out, so that nothing is said about keys that nobody wrote.
+    `{when: rising(p, 2m), for: 0s}` is YAML for the keys `when`, `2m)` and `for`. An expression
+    that was cut is reported once and left out, so that nothing is said about keys that nobody
+    wrote. A free text is read as it was meant, with a warning; `texts` are the keys of a mapping
+    whose values are free texts.
     """
     whole: list[tuple[TextNode, Node]] = []
     entries = list(node.entries)
     while entries:
         key, value = entries.pop(0)
-        cut = _pieces(value, entries)
-        if not cut:
+        cut = _pieces(value, entries, texts)
+        if not cut or not isinstance(value, TextNode):
             whole.append((key, value))
             continue
         del entries[: len(cut)]
         end = cut[-1].end
         text = node.source.text[value.start : end]
         names = " and ".join(f"`{piece.text}`" for piece in cut)
+        keys = "keys" if len(cut) > 1 else "key"
         faults.add(
-            "E003",
+            "W003" if texts else "E003",
             node.source.place(value.start, end),
-            "this expression contains a comma and is not quoted, so YAML cut it into the "
-            f"key{'s' if len(cut) > 1 else ''} {names}",
+            f"this {'text' if texts else 'expression'} contains a comma and is not quoted, "
+            f"so YAML cut it into the {keys} {names}" + ("; read as one text" if texts else ""),
             remedy=f'quote it: {key.text}: "{text}"',
             fix=f'"{text}"',
         )
+        if texts:
+            whole.append((key, TextNode(text, node.source, value.start, end, False)))
     return whole
 
 
-def _pieces(value: Node, following: list[tuple[TextNode, Node]]) -> list[TextNode]:
-    """The keys after a value that are really the rest of it."""
+def _pieces(
+    value: Node, following: list[tuple[TextNode, Node]], texts: frozenset[str]
+) -> list[TextNode]:
+    """The keys after a value that are really the rest of it: keys without a value.
+
+    Of an expression they are so while a bracket is open, of a text while they are no known keys.
+    """
     if not isinstance(value, TextNode) or value.is_quoted:
         return []
     missing = value.text.count("(") - value.text.count(")")
     cut: list[TextNode] = []
     for key, after in following:
-        if missing <= 0 or not isinstance(after, TextNode) or after.text or after.is_quoted:
+        if not isinstance(after, TextNode) or after.text or after.is_quoted:
+            break
+        if key.text in texts or (missing <= 0 and not texts):
             break
         cut.append(key)
         missing += key.text.count("(") - key.text.count(")")

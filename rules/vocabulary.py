@@ -14,11 +14,12 @@ LANGUAGE_VERSION = "1"
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A mapping of the rule language: its name, and its keys."""
+    """A mapping of the rule language: its name, its keys, and whether its values are free texts."""
 
     name: str
     now: frozenset[str]
     later: frozenset[str] = frozenset()
+    holds_texts: bool = False
 
 
 def _words(text: str) -> frozenset[str]:
@@ -49,9 +50,10 @@ LATENESS = _section("lateness", "allow", "late")
 LADDER = _section("ladder", "value above below clear deadband for clear_for")
 LEVEL = _section("level", "when clear for clear_for")
 MODEL = _section("model", "name on_absent", "version warmup max_age")
-TEXTS = _section("zh and en", "zh en")
+TEXTS = Section("zh and en", _words("zh en"), holds_texts=True)
 MESSAGE = _section("message", "zh en")
-WORDING = _section("message", "headline advice impact")
+WORDING = Section("message", _words("headline advice impact"), holds_texts=True)
+ADVICE = _words("blue yellow orange red 蓝 黄 橙 红 default")
 TEST = _section("test", "name assets feed expect", "fleet")
 EXPECTATION = _section(
     "expect", "at grade state quality never between transitions events", "why lead before"
@@ -109,12 +111,12 @@ FUNCTIONS = ("known", "or_else")
 TRUTHS = {"true": True, "false": False}
 
 
-def refuse_later(word: str, place: Place, faults: Faults) -> None:
-    """Say that a word belongs to the language and is not built."""
+def refuse_later(word: str, place: Place, faults: Faults, *, where: str = "") -> None:
+    """Say that a word belongs to the language and is not built; `where` narrows it down."""
     faults.add(
         "E900",
         place,
-        f"`{word}` is part of the rule language, but this version does not build it yet",
+        f"`{word}`{where} is part of the rule language, but this version does not build it yet",
         remedy="remove it, or wait for a version that builds it; it is never ignored",
     )
 

@@ -1,0 +1,136 @@
+"""Lint: what a careful duty officer would ask about a rule that is right in form."""
+
+from rules import expression as ex
+from rules.errors import Faults, Place
+from rules.fields import Fields
+from rules.grade import Grade
+from rules.pack import Rule
+from rules.units import NS_PER_S
+from rules.vocabulary import DATA_FEATURES
+from rules.yaml_text import MapNode, Node
+
+# Hazards in which minutes kill: a red warning that waits longer is asked about.
+SUDDEN = frozenset({"gas", "process", "earthquake"})
+SUDDEN_FOR_NS_MAX = 300 * NS_PER_S
+PERIODS_MIN = 3
+
+
+def look_through(rule: Rule, fields: Fields, faults: Faults) -> None:
+    """Ask the questions of policy about one rule."""
+    _refuse_model_alone(rule, fields, faults)
+    _ask_about_times(rule, fields, faults)
+
+
+def _refuse_model_alone(rule: Rule, fields: Fields, faults: Faults) -> None:
+    """A model alone never issues orange or red."""
+    for grade in rule.grades:
+        too_grave = grade > Grade.YELLOW and (rule.cap is None or grade <= rule.cap)
+        if too_grave and rests_on_model(rule, grade):
+            faults.add(
+                "E401",
+                _grade_place(fields, grade),
+                f"{grade.word} would rest on `anomaly` alone; a model alone never exceeds yellow",
+                remedy="ask for other evidence too (`… and mean(1m) >= …`), or write `cap: yellow`",
+            )
+
+
+def rests_on_model(rule: Rule, grade: Grade) -> bool:
+    """True where `anomaly` alone, whatever the world does, can turn a grade on."""
+    if rule.ladder is not None:
+        return evidence(rule.ladder.value) == {"model"}
+    assert rule.levels is not None
+    return is_model_alone(rule.levels[grade].when, is_negated=False) is True
+
+
+def evidence(node: ex.Node) -> set[str]:
+    """What a quantity rests on: `model`, `world`, both or nothing; the state of data is nothing."""
+    names = {feature.name for feature in ex.features(node)} - DATA_FEATURES
+    return {"model" if name == "anomaly" else "world" for name in names}
+
+
+def is_model_alone(node: ex.Node, *, is_negated: bool) -> bool | None:
+    """Whether the model alone can make a condition true; None where it asks for no evidence.
+
+    `a and b` rests on the model alone when no part of it asks for other evidence; `a or b` when one
+    part does.
+    """
+    match node:
+        case ex.Not(operand=operand):
+            return is_model_alone(operand, is_negated=not is_negated)
+        case ex.And(items=items) | ex.Or(items=items):
+            found = [is_model_alone(item, is_negated=is_negated) for item in items]
+            needs_all = isinstance(node, ex.And) is not is_negated
+            return _all_of(found) if needs_all else _one_of(found)
+        case ex.OrElse(first=first, second=second):
+            pair = [is_model_alone(part, is_negated=is_negated) for part in (first, second)]
+            return _one_of(pair)
+        case ex.Known():
+            return None
+        case _:
+            rests_on = evidence(node)
+            return rests_on == {"model"} if rests_on else None
+
+
+def _all_of(found: list[bool | None]) -> bool | None:
+    if False in found:
+        return False
+    return True if True in found else None
+
+
+def _one_of(found: list[bool | None]) -> bool | None:
+    if True in found:
+        return True
+    return False if False in found else None
+
+
+def _ask_about_times(rule: Rule, fields: Fields, faults: Faults) -> None:
+    """Windows and holds that do not fit the sensor's period, or the hazard."""
+    holds = {grade: _holds(rule, grade) for grade in rule.grades}
+    red_ns = holds.get(Grade.RED, (0, 0))[0]
+    if rule.hazard in SUDDEN and red_ns > SUDDEN_FOR_NS_MAX:
+        message = f"red waits {red_ns // NS_PER_S} s, in a hazard where minutes count"
+        place = _grade_place(fields, Grade.RED)
+        faults.add("W410", place, message, remedy="shorten `for` of red to 5 min or less")
+    period_ns = rule.input.period_ns
+    if period_ns is None:
+        return
+    for grade, (_, clear_for_ns) in holds.items():
+        if 0 < clear_for_ns < PERIODS_MIN * period_ns:
+            message = f"`clear_for` of {grade.word} is shorter than three sensor periods"
+            place = _grade_place(fields, grade)
+            faults.add("W411", place, message, remedy="one lucky reading would clear it")
+    for feature in _features(rule):
+        shortest_ns = min(feature.windows_ns, default=None)
+        if shortest_ns is not None and shortest_ns < PERIODS_MIN * period_ns:
+            message = f"a window of `{feature.name}` holds fewer than three readings"
+            faults.add("W412", feature.place, message, remedy="make it three periods or longer")
+
+
+def _holds(rule: Rule, grade: Grade) -> tuple[int, int]:
+    """`for` and `clear_for` of one grade."""
+    if rule.ladder is not None:
+        return rule.ladder.for_ns[grade], rule.ladder.clear_for_ns[grade]
+    assert rule.levels is not None
+    return rule.levels[grade].for_ns, rule.levels[grade].clear_for_ns
+
+
+def _features(rule: Rule) -> list[ex.Feature]:
+    """Every feature of a rule."""
+    if rule.ladder is not None:
+        return list(ex.features(rule.ladder.value))
+    conditions = [c for level in (rule.levels or {}).values() for c in (level.when, level.clear)]
+    return [feature for c in conditions if c is not None for feature in ex.features(c)]
+
+
+def _grade_place(fields: Fields, grade: Grade) -> Place:
+    """Where a rule names a grade: its threshold, or its level."""
+    ladder, levels = fields.node_of("ladder"), fields.node_of("levels")
+    maps: list[Node | None] = [levels]
+    if isinstance(ladder, MapNode):
+        maps = [ladder.get("above") or ladder.get("below")]
+    for found in maps:
+        if isinstance(found, MapNode):
+            for key, _ in found.entries:
+                if key.text in (grade.word, grade.zh[0]):
+                    return key.place
+    return fields.key_place("id")

@@ -1,0 +1,267 @@
+"""The `message` of a rule, read from a pack and looked through before it is ever sent.
+
+Only a small part of Jinja2 is accepted: `{{ value }}` with filters, and `{% if %}`. Everything a
+template looks at must exist; what a template may cost is bounded by its length.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from jinja2 import TemplateSyntaxError, nodes
+
+from rules.checking import Checker
+from rules.errors import Faults, Place, did_you_mean
+from rules.fields import Fields, as_text_node, whole_entries
+from rules.grade import Grade, read_grade
+from rules.message import Message
+from rules.phrases import FILTERS, JINJA_FILTERS, LANGUAGES, Language, environment
+from rules.units import Dimension, UnitError, describe, read_unit
+from rules.vocabulary import ADVICE, KEYS_BY, MESSAGE, WORDING, refuse_later
+from rules.yaml_text import MapNode, Node, TextNode
+
+TEMPLATE_MAX = 2000
+# What a headline may hold, on a phone and on a roadside sign; a value counts as eight letters.
+HEADLINE_MAX: dict[Language, int] = {"zh": 60, "en": 120}
+VALUE_LENGTH = 8
+NAMES = frozenset({"value", "grade", "title", "basis", "since", "sensor", "asset", "site"})
+NAMES_LATER = frozenset({"duration", "trace_url"}) | KEYS_BY - NAMES
+RECORDS = frozenset({"sensor", "asset", "site"})
+GRADE_PARTS = frozenset({"zh", "en"})
+ALLOWED = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.Getattr,
+    nodes.Filter,
+    nodes.Const,
+    nodes.If,
+    nodes.CondExpr,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Test,
+    nodes.Neg,
+)
+LANGUAGE_NAMES = {"zh": "Chinese", "en": "English"}
+
+
+@dataclass(slots=True)
+class MessageDraft:
+    """A message while it is read; `names` are those used in each language's headline."""
+
+    faults: Faults
+    lets: frozenset[str]
+    inputs: frozenset[str]
+    dimension: Dimension | None
+    attributes: set[tuple[str, str]] = field(default_factory=set)
+    names: dict[Language, set[str]] = field(default_factory=dict)
+
+
+def read_message(
+    node: Node | None, checker: Checker, dimension: Dimension | None, faults: Faults
+) -> Message:
+    """Read a message; an empty one where the rule has none.
+
+    `dimension` is that of the value the rule shows, None where it is not known.
+    """
+    headline: dict[Language, str] = {}
+    advice: dict[Language, dict[Grade | None, str]] = {}
+    impact: dict[Language, str] = {}
+    draft = MessageDraft(faults, frozenset(checker.lets), frozenset(checker.inputs), dimension)
+    fields = Fields.open(node, MESSAGE, faults)
+    for language in LANGUAGES:
+        part = fields.node_of(language) if fields else None
+        if fields is None or part is None:
+            continue
+        wording = Fields.open(part, WORDING, faults)
+        if wording is None:
+            continue
+        text = wording.text("headline")
+        if text is not None:
+            headline[language] = text.text
+            _check_headline(text, language, draft)
+        advice[language] = _advice(wording.node_of("advice"), language, draft)
+        impact_text = wording.text("impact")
+        if impact_text is not None:
+            impact[language] = impact_text.text
+    if fields is not None:
+        _compare_languages(fields, headline, draft)
+    return Message(headline, advice, impact, frozenset(draft.attributes))
+
+
+def _advice(node: Node | None, language: Language, draft: MessageDraft) -> dict[Grade | None, str]:
+    """Advice by grade, with `default` for the others; or one text for all."""
+    advice: dict[Grade | None, str] = {}
+    if isinstance(node, TextNode):
+        _check_template(node, language, draft)
+        return {None: node.text}
+    if not isinstance(node, MapNode):
+        as_text_node(node, draft.faults)
+        return advice
+    for key, value in whole_entries(node, draft.faults, texts=ADVICE):
+        grade = None
+        if key.text != "default":
+            grade = read_grade(key.text, key.place, draft.faults)
+            if grade is None:
+                continue
+        text = as_text_node(value, draft.faults)
+        if text is not None:
+            advice[grade] = text.text
+            _check_template(text, language, draft)
+    return advice
+
+
+def _check_headline(node: TextNode, language: Language, draft: MessageDraft) -> None:
+    """Look through a headline; remember its names and say if it is too long."""
+    tree = _check_template(node, language, draft)
+    if tree is None:
+        return
+    draft.names[language] = {name.name for name in tree.find_all(nodes.Name)}
+    length = 0
+    for output in tree.find_all(nodes.Output):
+        for part in output.nodes:
+            is_text = isinstance(part, nodes.TemplateData)
+            length += len(part.data) if is_text else VALUE_LENGTH  # type: ignore[attr-defined]
+    if length > HEADLINE_MAX[language]:
+        draft.faults.add(
+            "W434",
+            node.place,
+            f"a headline of about {length} letters; {HEADLINE_MAX[language]} fit in "
+            f"{LANGUAGE_NAMES[language]}",
+            remedy="move what can wait to `advice`",
+        )
+
+
+def _check_template(
+    node: TextNode, language: Language, draft: MessageDraft
+) -> nodes.Template | None:
+    """Parse one template and refuse what it may not hold; None after a fault in its syntax."""
+    faults = draft.faults
+    if len(node.text) > TEMPLATE_MAX:
+        message = f"a text longer than {TEMPLATE_MAX} letters"
+        faults.add("E430", node.part(0, 1), message, remedy="make it shorter")
+        return None
+    try:
+        tree = environment(language).parse(node.text)
+    except TemplateSyntaxError as problem:
+        faults.add("E430", node.place, f"not a template: {problem.message}")
+        return None
+    except RecursionError:
+        faults.add("E430", node.place, "not a template: nested too deeply")
+        return None
+    for part in _parts(tree):
+        _check_part(part, node, draft)
+    return tree
+
+
+def _parts(root: nodes.Node) -> Iterator[nodes.Node]:
+    """All nodes of a template, without recursion."""
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        waiting.extend(part.iter_child_nodes())
+
+
+def _check_part(part: nodes.Node, node: TextNode, draft: MessageDraft) -> None:
+    """Refuse a part that messages may not hold, or a name that does not exist."""
+    faults = draft.faults
+    if not isinstance(part, ALLOWED):
+        what = type(part).__name__.lower()
+        remedy = "messages hold values, filters and `{% if %}`"
+        faults.add("E430", node.place, f"`{what}` is not allowed in a message", remedy=remedy)
+    elif isinstance(part, nodes.Name):
+        _check_name(part.name, _place(part.name, node), draft)
+    elif isinstance(part, nodes.Getattr):
+        _check_attribute(part, node, draft)
+    elif isinstance(part, nodes.Filter):
+        _check_filter(part, node, draft)
+
+
+def _place(word: str, node: TextNode) -> Place:
+    """Where a word of a template stands: its first use between braces, as near as can be told."""
+    at = node.text.find(word, max(0, node.text.find("{")))
+    return node.part(at, at + len(word)) if at >= 0 else node.place
+
+
+def _check_name(name: str, place: Place, draft: MessageDraft) -> None:
+    if name in NAMES:
+        return
+    if name in NAMES_LATER or name in draft.inputs:
+        refuse_later(name, place, draft.faults)
+    elif name in draft.lets:
+        refuse_later(name, place, draft.faults, where=" (a `let` in a message)")
+    else:
+        remedy = did_you_mean(name, NAMES)
+        draft.faults.add("E431", place, f"unknown name `{name}` in a message", remedy=remedy)
+
+
+def _check_attribute(part: nodes.Getattr, node: TextNode, draft: MessageDraft) -> None:
+    base = part.node
+    place = _place(f".{part.attr}", node)
+    if not isinstance(base, nodes.Name):
+        draft.faults.add("E431", place, f"`.{part.attr}` cannot be looked up here")
+    elif base.name in RECORDS:
+        if part.attr != "name":
+            draft.attributes.add((base.name, part.attr))
+    elif base.name == "grade" and part.attr in GRADE_PARTS:
+        return
+    elif base.name in NAMES:
+        remedy = "`grade.zh` and `grade.en` are its words" if base.name == "grade" else ""
+        message = f"`{base.name}` has no `.{part.attr}`"
+        draft.faults.add("E431", place, message, remedy=remedy)
+
+
+def _check_filter(part: nodes.Filter, node: TextNode, draft: MessageDraft) -> None:
+    faults = draft.faults
+    known = {*FILTERS, *JINJA_FILTERS}
+    place = _place(part.name, node)
+    if part.name not in known:
+        remedy = did_you_mean(part.name, known)
+        faults.add("E432", place, f"unknown filter `{part.name}`", remedy=remedy)
+        return
+    first = part.args[0] if part.args else None
+    if part.name != "q" or not isinstance(first, nodes.Const) or not isinstance(first.value, str):
+        return
+    place = _place(first.value, node) if first.value else place
+    try:
+        unit = read_unit(first.value)
+    except UnitError as problem:
+        faults.add("E201", place, str(problem), remedy=problem.remedy)
+        return
+    is_value = isinstance(part.node, nodes.Name) and part.node.name == "value"
+    if is_value and draft.dimension is not None and unit.dimension != draft.dimension:
+        faults.add(
+            "E432",
+            place,
+            f"`value` is {describe(draft.dimension)}, it cannot be shown in {first.value}",
+            remedy="use a unit of the same kind",
+        )
+
+
+def _compare_languages(fields: Fields, headline: dict[Language, str], draft: MessageDraft) -> None:
+    """Both languages must be there and tell the same."""
+    faults = draft.faults
+    for language in LANGUAGES:
+        if language not in headline:
+            faults.add(
+                "W402",
+                fields.node.place,
+                f"no {LANGUAGE_NAMES[language]} headline; the default text is used",
+                remedy=f"add `{language}: {{headline: …}}`",
+            )
+    if len(headline) < len(LANGUAGES) or len(draft.names) < len(LANGUAGES):
+        return
+    ours, theirs = draft.names["zh"], draft.names["en"]
+    for language, missing in (("en", ours - theirs), ("zh", theirs - ours)):
+        if missing:
+            names = ", ".join(f"`{name}`" for name in sorted(missing))
+            other = "zh" if language == "en" else "en"
+            message = f"the {language} headline lacks {names}, which the {other} one has"
+            faults.add("W433", fields.key_place(language), message)
+    if "value" not in ours | theirs and not faults.errors():
+        remedy = "add `{{ value | q(…) }}`"
+        faults.add("W435", fields.node.place, "no headline tells the value", remedy=remedy)

@@ -1,0 +1,288 @@
+"""The smaller sections of a rule: title, input, quality, lateness, model, `let`."""
+
+import re
+
+from rules.errors import Faults, did_you_mean
+from rules.fields import Fields, as_text_node, identifier, whole_entries, wrong_shape
+from rules.grade import Grade, read_grade
+from rules.pack import Input, Quality
+from rules.phrases import LANGUAGES, Language
+from rules.units import Scale, UnitError, read_quantity, read_unit
+from rules.vocabulary import (
+    FEATURES,
+    FEATURES_LATER,
+    FUNCTIONS,
+    INPUT,
+    KEYS_BY,
+    KINDS,
+    LATENESS,
+    MODEL,
+    NAMES_LATER,
+    QUALITY,
+    SCOPES,
+    TEXTS,
+    TRUTHS,
+    refuse_later,
+)
+from rules.yaml_text import ListNode, MapNode, Node, TextNode
+
+LET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+TAKEN = frozenset(
+    {*FEATURES, *FEATURES_LATER, *FUNCTIONS, *NAMES_LATER, *SCOPES, *TRUTHS, "input"}
+    | {"and", "or", "not", "in"}
+)
+LANGUAGE_NAMES: dict[Language, str] = {"zh": "Chinese", "en": "English"}
+
+
+def read_texts(node: Node | None, faults: Faults) -> dict[Language, str]:
+    """A text in one or both languages."""
+    fields = Fields.open(node, TEXTS, faults)
+    if fields is None:
+        return {}
+    found = {language: fields.text(language) for language in LANGUAGES}
+    return {language: text.text for language, text in found.items() if text is not None}
+
+
+def read_title(rule: Fields, *, is_live: bool) -> dict[Language, str]:
+    """The title; a live rule needs both languages."""
+    title = read_texts(rule.node_of("title"), rule.faults)
+    if not is_live:
+        return title
+    if "title" not in rule.values:
+        message = "no title; `mode: live` needs both zh and en"
+        remedy = "title: {zh: …, en: …}"
+        rule.faults.add("W401", rule.key_place("id"), message, remedy=remedy)
+        return title
+    for language in LANGUAGES:
+        if title and language not in title:
+            shown = {**dict.fromkeys(LANGUAGES, "…"), **title}
+            rule.faults.add(
+                "W401",
+                rule.key_place("title"),
+                f"no {LANGUAGE_NAMES[language]} title; `mode: live` needs both zh and en",
+                remedy=f"title: {{zh: {shown['zh']}, en: {shown['en']}}}",
+            )
+    return title
+
+
+def read_input(node: Node | None, faults: Faults) -> Input | None:
+    """The input of a rule; None after a fault."""
+    fields = Fields.open(node, INPUT, faults)
+    if fields is None:
+        return None
+    kind_text = fields.text("type")
+    if kind_text is not None and kind_text.text == "*":
+        refuse_later("*", kind_text.place, faults, where=" (all sensor types)")
+    elif "type" not in fields.values:
+        fields.required("type", "say which sensors: `type: methane`")
+    kind = identifier(kind_text, faults) if kind_text and kind_text.text != "*" else ""
+    period_ns = fields.duration("period")
+    what = fields.word("kind", KINDS)
+    if not kind and "unit" not in fields.values:
+        return None
+    unit_text = fields.required("unit", 'say in which unit they report: `unit: "%"`')
+    if unit_text is None:
+        return None
+    try:
+        unit = read_unit(unit_text.text)
+    except UnitError as problem:
+        faults.add("E201", unit_text.place, str(problem), remedy=problem.remedy)
+        return None
+    return Input(kind, unit.symbol or "1", Scale(unit), period_ns, what)  # type: ignore[arg-type]
+
+
+def read_inputs(node: Node | None, faults: Faults) -> tuple[dict[str, Input], frozenset[str]]:
+    """Named inputs, and which of them are sets.
+
+    This version refuses `inputs` at their key; they are read so that the expressions over them are
+    checked all the same.
+    """
+    if not isinstance(node, MapNode):
+        return {}, frozenset()
+    inputs: dict[str, Input] = {}
+    many: set[str] = set()
+    for key, value in node.entries:
+        # What is refused inside has been refused as a whole.
+        found = read_input(value, Faults())
+        if found is not None:
+            inputs[key.text] = found
+        is_many = value.get("many") if isinstance(value, MapNode) else None
+        if isinstance(is_many, TextNode) and is_many.text == "true":
+            many.add(key.text)
+    return inputs, frozenset(many)
+
+
+def read_by(rule: Fields) -> tuple[str, ...]:
+    """The instance key: `[sensor]`."""
+    node = rule.node_of("by")
+    if node is None:
+        return ()
+    if not isinstance(node, ListNode) or not node.items:
+        wrong_shape(node, "`by` is a list: `by: [sensor]`", rule.faults)
+        return ()
+    keys: list[str] = []
+    for item in node.items:
+        text = as_text_node(item, rule.faults)
+        if text is None:
+            continue
+        keys.append(text.text)
+        if text.text == "sensor":
+            continue
+        if text.text in KEYS_BY:
+            refuse_later(text.text, text.place, rule.faults, where=" in `by`")
+        else:
+            remedy = did_you_mean(text.text, KEYS_BY)
+            rule.faults.add("E014", text.place, f"unknown key `{text.text}`", remedy=remedy)
+    return tuple(keys)
+
+
+def read_quality(node: Node | None, grades: tuple[Grade, ...], faults: Faults) -> Quality:
+    """What counts as good data; `grades` are those the rule has."""
+    fields = Fields.open(node, QUALITY, faults)
+    if fields is None:
+        return Quality()
+    unknown = fields.text("unknown")
+    if unknown is not None and unknown.text == "clear":
+        message = "`unknown: clear` would take silence for an all-clear"
+        faults.add("E404", unknown.place, message, remedy="write `unknown: hold`", fix="hold")
+    elif unknown is not None and unknown.text != "hold":
+        if unknown.text == "ignore":
+            refuse_later("ignore", unknown.place, faults, where=" of `unknown`")
+        else:
+            fields.word("unknown", ("hold", "ignore"))
+    over, over_grade = _read_over(fields, grades)
+    under = fields.word("under_range", ("ignore", "unknown"))
+    return Quality(
+        stale_after_ns=_positive(fields, "stale_after"),
+        coverage=_read_coverage(fields),
+        over=over,  # type: ignore[arg-type]
+        over_grade=over_grade,
+        under=under or "ignore",  # type: ignore[arg-type]
+        max_blind_ns=fields.duration("max_blind"),
+    )
+
+
+def _positive(fields: Fields, key: str) -> int | None:
+    """A duration that is not zero."""
+    length_ns = fields.duration(key)
+    if length_ns == 0:
+        node = fields.values[key][1]
+        fields.faults.add("E014", node.place, f"`{key}` must be longer than nothing")
+        return None
+    return length_ns
+
+
+def _read_over(fields: Fields, grades: tuple[Grade, ...]) -> tuple[str, Grade | None]:
+    """`over_range`: ignore, unknown, or `raise red`."""
+    node = fields.text("over_range")
+    if node is None:
+        return "ignore", None
+    words = node.text.split()
+    if words[:1] != ["raise"]:
+        return fields.word("over_range", ("ignore", "unknown", "raise red")) or "ignore", None
+    if len(words) != 2:
+        message = "`raise` which grade?"
+        fields.faults.add("E014", node.place, message, remedy="write `raise red`", fix="raise red")
+        return "ignore", None
+    at = node.text.index(words[1], len("raise"))
+    place = node.part(at, at + len(words[1]))
+    grade = read_grade(words[1], place, fields.faults)
+    if grade is not None and grade is not Grade.RED:
+        refuse_later(node.text, node.place, fields.faults)
+    elif grade is not None and grades and grade not in grades:
+        message = f"`over_range: {node.text}`, but the rule has no {grade.word}"
+        fields.faults.add("E306", node.place, message, remedy="add the grade, or write `unknown`")
+    return "raise", grade
+
+
+def _read_coverage(fields: Fields) -> float | None:
+    """A share of 0 to 1, written as `60 %` or `0.6`."""
+    node = fields.text("coverage")
+    if node is None:
+        return None
+    try:
+        amount, unit = read_quantity(node.text)
+    except UnitError:
+        amount, unit = -1.0, ""
+    share = amount / 100 if unit == "%" else amount
+    if unit not in ("", "%") or not 0 <= share <= 1:
+        message = f"`coverage: {node.text}` is not a share"
+        fields.faults.add("E014", node.place, message, remedy="write `60%` or `0.6`")
+        return None
+    return share
+
+
+def read_lateness(rule: Fields) -> int | None:
+    """How long to wait for late readings: a duration, or `{allow: …}`."""
+    node = rule.node_of("lateness")
+    if node is None or isinstance(node, TextNode):
+        return rule.duration("lateness")
+    fields = Fields.open(node, LATENESS, rule.faults)
+    return fields.duration("allow") if fields else None
+
+
+def read_model(rule: Fields) -> str | None:
+    """The model whose score is `anomaly`: a name, or `{name: …}`."""
+    node = rule.node_of("model")
+    if node is None or isinstance(node, TextNode):
+        return identifier(rule.text("model"), rule.faults) or None
+    fields = Fields.open(node, MODEL, rule.faults)
+    if fields is None:
+        return None
+    absent = fields.text("on_absent")
+    if absent is not None and absent.text != "unknown":
+        refuse_later(absent.text, absent.place, rule.faults, where=" of `on_absent`")
+    return identifier(fields.required("name", "name: ch4-hst"), rule.faults) or None
+
+
+def read_lets(rule: Fields) -> dict[str, TextNode]:
+    """The rule's own names, their expressions not looked at yet."""
+    node = rule.node_of("let")
+    if node is None:
+        return {}
+    if not isinstance(node, MapNode):
+        wrong_shape(node, "`let` is a mapping: {score: mean(2m)}", rule.faults)
+        return {}
+    lets: dict[str, TextNode] = {}
+    for key, value in whole_entries(node, rule.faults):
+        text = as_text_node(value, rule.faults)
+        if key.text in TAKEN or not LET_NAME.fullmatch(key.text):
+            why = "means something already" if key.text in TAKEN else "is not a name"
+            remedy = "choose another: letters A-Z a-z, digits and _"
+            rule.faults.add("E114", key.place, f"`{key.text}` {why}", remedy=remedy)
+        elif text is not None:
+            lets[key.text] = text
+    return lets
+
+
+def read_latch(rule: Fields, grades: tuple[Grade, ...]) -> frozenset[Grade]:
+    """The grades that stay until an operator resets them."""
+    found: set[Grade] = set()
+    for item in rule.items("latch"):
+        text = as_text_node(item, rule.faults)
+        grade = read_grade(text.text, text.place, rule.faults) if text else None
+        if text is None or grade is None:
+            continue
+        if grades and grade not in grades:
+            message = f"`latch` names {grade.word}, which this rule does not have"
+            remedy = "it has " + ", ".join(known.word for known in grades)
+            rule.faults.add("E402", text.place, message, remedy=remedy)
+        found.add(grade)
+    return frozenset(found)
+
+
+def read_cap(rule: Fields, grades: tuple[Grade, ...]) -> Grade | None:
+    """The gravest grade this rule may reach."""
+    text = rule.text("cap")
+    cap = read_grade(text.text, text.place, rule.faults) if text else None
+    if text is None or cap is None or not grades:
+        return cap
+    if cap < grades[0]:
+        message = f"`cap: {cap.word}` leaves nothing of this rule"
+        remedy = f"its mildest grade is {grades[0].word}"
+        rule.faults.add("E403", text.place, message, remedy=remedy)
+    elif cap < grades[-1]:
+        above = ", ".join(grade.word for grade in grades if grade > cap)
+        message = f"{above} lies above `cap: {cap.word}`, and its condition is not judged"
+        rule.faults.add("W406", text.place, message, remedy="remove the grade, or raise the cap")
+    return cap
