@@ -118,14 +118,15 @@ class Intake:
 
     def stop(self) -> None:
         """Stop receiving, make durable and acknowledge what has been received, and close."""
+        if self._wake_fd < 0:
+            return
         self._is_stopping = True
         os.eventfd_write(self._wake_fd, 1)
         if self._thread.ident is not None:
             self._thread.join(STOP_S)
             assert not self._thread.is_alive(), "the intake does not stop"
-        if self._wake_fd >= 0:
-            os.close(self._wake_fd)
-            self._wake_fd = -1
+        os.close(self._wake_fd)
+        self._wake_fd = -1
 
     def _run(self) -> None:
         assert self._socket is not None
