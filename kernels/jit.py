@@ -4,16 +4,44 @@
 No fast-math: it deletes tests for NaN, and NaN is how a gap is written.
 """
 
+import hashlib
+import os
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar, cast
 
 from llvmlite import ir
-from numba import njit, types
+from numba import config, njit, types
 from numba.extending import intrinsic
 
 CACHE_LINE_BYTES = 64
 
 Function = TypeVar("Function", bound=Callable[..., object])
+
+
+def cache_folder(wanted: str) -> str:
+    """Find a folder of this user's for compiled kernels; without one Numba fails at import.
+
+    Numba compiles a file again when that file changes. It notices neither a change of this one
+    nor whether bounds are checked, so the folder is named after both.
+    """
+    source = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+    is_checked = vars(config)["BOUNDSCHECK"]
+    name = f"tocsin-{source}-{'checked' if is_checked else 'unchecked'}"
+    places = [wanted, "~/.cache", f"{tempfile.gettempdir()}/tocsin-{os.getuid()}"]
+    for place in filter(None, places):
+        folder = Path(os.path.expanduser(place)) / name
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK) and folder.stat().st_uid == os.getuid():
+            return str(folder)
+    return wanted
+
+
+vars(config)["CACHE_DIR"] = cache_folder(vars(config)["CACHE_DIR"])
 
 
 def kernel(function: Function) -> Function:
