@@ -301,7 +301,7 @@ def say(line, tale, row, instant_ns, was_blind, changes, count):
     line.grade = grade
     change = changes[count]
     change.row, change.event_ns, change.value = row, instant_ns, line.value
-    change.ordinal, change.revision = tale.ordinal, tale.revision
+    change.ordinal, change.revision, change.seen_ns = tale.ordinal, tale.revision, line.seen_ns
     change.grade, change.previous, change.peak = grade, previous, line.peak
     change.blind = is_blind != 0
     if grade == previous:

@@ -1,5 +1,7 @@
 """Latches: what a warning says must follow from the readings, and from nothing else."""
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,8 +11,8 @@ from kernels import standing
 from tests.reference.latch import Row, Terms
 
 ROWS = 3
-END = 700
-SAID = list[tuple[int, float, int, int, str, int, int, int, bool]]
+END = 500
+SAID = list[tuple[object, ...]]
 
 condition = st.sampled_from([True, False, None])
 meanings = st.lists(st.tuples(condition, condition), min_size=4, max_size=4)
@@ -27,21 +29,24 @@ def encode(meaning):
     return code
 
 
+def record(terms):
+    """Terms as the kernel reads them."""
+    holds = [h or 0 for h in terms.hold]
+    spans = [standing.FOREVER_NS if s is None else s for s in (terms.stale, terms.blind)]
+    exists = sum((h is not None) << g for g, h in enumerate(terms.hold))
+    sticky = sum(s << g for g, s in enumerate(terms.sticky))
+    return (holds, terms.clear_hold, *spans, exists, sticky, terms.closure, [0] * 5)
+
+
 class Machine:
     """The kernels with their columns, called as an engine would: drained and called again."""
 
-    def __init__(self, terms, rows=ROWS, room=64):
+    def __init__(self, *terms, rows=ROWS, room=64):
         self.latch = np.zeros(rows, standing.LATCH)
         self.episode = np.zeros(rows, standing.EPISODE)
         self.due_ns = np.zeros(rows, np.int64)
-        self.terms = np.zeros(1, standing.TERMS)
-        self.terms["exists"] = sum((h is not None) << g for g, h in enumerate(terms.hold))
-        self.terms["for_ns"] = [h or 0 for h in terms.hold]
-        self.terms["clear_for_ns"] = terms.clear_hold
-        self.terms["sticky"] = sum(s << g for g, s in enumerate(terms.sticky))
-        self.terms["closure"] = terms.closure
-        self.terms["stale_ns"] = standing.FOREVER_NS if terms.stale is None else terms.stale
-        self.terms["blind_ns"] = standing.FOREVER_NS if terms.blind is None else terms.blind
+        self.terms = np.array([record(t) for t in terms], standing.TERMS)
+        self.latch["terms"] = np.arange(rows) % len(terms)
         self.changes = np.zeros(room, standing.CHANGE)
         self.said: list[SAID] = [[] for _ in range(rows)]
         standing.forget(self.latch, self.episode, self.due_ns, 0, rows)
@@ -59,6 +64,7 @@ class Machine:
                     standing.EVENT_NAMES[change["event"]],
                     *(change[name].item() for name in ("grade", "previous", "peak")),
                     bool(change["blind"]),
+                    change["seen_ns"].item(),
                 )
             )
 
@@ -115,7 +121,7 @@ def rules(draw):
 
 
 @st.composite
-def arrivals(draw, max_size=25):
+def arrivals(draw, max_size=20):
     """Readings of three sensors of one site in order of arrival, some of them very late."""
     few = draw(st.lists(meanings, min_size=1, max_size=3)) + HIGH + [NOTHING]
     clock, horizon, readings = 0, 0, []
@@ -130,7 +136,7 @@ def arrivals(draw, max_size=25):
 
 
 def truth(terms, readings):
-    rows = [Row(terms) for _ in range(ROWS)]
+    rows = [Row(terms[r % len(terms)]) for r in range(ROWS)]
     for row, time, value, meaning, horizon in readings:
         rows[row].read(time, value, meaning, horizon)
     for row in rows:
@@ -138,19 +144,22 @@ def truth(terms, readings):
     return [row.said for row in rows]
 
 
-@given(terms=rules(), readings=arrivals())
+two_rules = st.tuples(rules(), rules())
+
+
+@given(terms=two_rules, readings=arrivals())
 def test_latches_say_what_the_definition_says(terms, readings):
     """Anything else is a warning that comes wrongly, or one that does not come."""
-    machine = Machine(terms)
+    machine = Machine(*terms)
     machine.read(readings)
     machine.sweep(END)
     assert machine.said == truth(terms, readings)
 
 
-@given(terms=rules(), readings=arrivals(), data=st.data())
+@given(terms=two_rules, readings=arrivals(), data=st.data())
 def test_where_a_batch_is_cut_and_when_it_is_swept_changes_nothing(terms, readings, data):
     """Gateways decide where frames end and the load decides how often there is time to sweep."""
-    whole, pieces = Machine(terms), Machine(terms, room=data.draw(st.integers(1, 3)))
+    whole, pieces = Machine(*terms), Machine(*terms, room=data.draw(st.integers(1, 3)))
     whole.read(readings)
     whole.sweep(END)
 
@@ -162,3 +171,115 @@ def test_where_a_batch_is_cut_and_when_it_is_swept_changes_nothing(terms, readin
 
     assert pieces.said == whole.said
     np.testing.assert_array_equal(pieces.latch, whole.latch)
+    np.testing.assert_array_equal(pieces.episode, whole.episode)
+
+
+@given(terms=two_rules, data=st.data(), room=st.integers(1, 4))
+def test_ends_of_panes_are_instants_like_others(terms, data, room):
+    """A window rule may not rise earlier, later or otherwise than a rule on readings would."""
+    terms = [replace(t, stale=None) for t in terms]
+    machine, rows = Machine(*terms, room=room), [Row(terms[r % 2]) for r in range(ROWS)]
+    few = [*data.draw(st.lists(meanings, min_size=1, max_size=3)), *HIGH, NOTHING]
+    for end in range(10, data.draw(st.integers(10, 200)), 10):
+        meaning = [data.draw(st.sampled_from(few)) for _ in range(ROWS)]
+        machine.close(end, meaning, value=float(end))
+        for row, what in zip(rows, meaning, strict=True):
+            row.read(end, float(end), what, end)
+        if data.draw(st.booleans()):
+            machine.sweep(end + data.draw(st.integers(0, 10)))
+    machine.sweep(END)
+    for row in rows:
+        row.live_until(END)
+    assert machine.said == [row.said for row in rows]
+
+
+@given(terms=two_rules, readings=arrivals())
+def test_every_message_follows_from_the_one_before(terms, readings):
+    """A consumer that misses a revision must be able to see that it did."""
+    machine = Machine(*terms)
+    machine.read(readings)
+    machine.sweep(END)
+    for said in machine.said:
+        ordinal = revision = grade = peak = blind = last = 0
+        for event_ns, _, new_ordinal, new_revision, event, new, previous, new_peak, dark, _ in said:
+            assert event_ns >= last
+            assert previous == grade
+            raised = grade == 0
+            assert (new_ordinal, new_revision) == (
+                (ordinal + 1, 0) if raised else (ordinal, revision + 1)
+            )
+            assert new_peak == (new if raised else max(peak, new))
+            assert not (new == 0 and dark)
+            assert event == (
+                ("blind" if dark else "restored")
+                if new == grade
+                else {(True, True): "raised", (False, True): "upgraded"}.get(
+                    (raised, new > grade), "downgraded" if new else "cleared"
+                )
+            )
+            assert new != grade or dark != blind
+            ordinal, revision, grade = new_ordinal, new_revision, new
+            peak, blind, last = new_peak, dark, event_ns
+
+
+@given(terms=two_rules, readings=arrivals())
+def test_nothing_is_said_before_its_evidence(terms, readings):
+    """An event time in the future would be a guess; one beyond the horizon could be wrong."""
+    machine = Machine(*terms)
+    for reading in readings:
+        known = [len(said) for said in machine.said]
+        machine.read([reading])
+        for said, count in zip(machine.said, known, strict=True):
+            for event_ns, *_ in said[count:]:
+                assert event_ns <= max(reading[1], reading[4] - 1)
+
+
+@given(terms=two_rules, readings=arrivals(), silence=st.integers(1, 30))
+def test_a_grade_never_falls_because_data_is_missing(terms, readings, silence):
+    """Silence is never an all-clear: after the last word nothing falls that was not falling."""
+    machine = Machine(*terms)
+    machine.read(readings)
+    newest = [machine.latch["seen_ns"][r] for r in range(ROWS)]
+    start = max(r[1] for r in readings)
+    horizon = max(start, readings[-1][4])
+    noise = [(r, start + k, 9.0, NOTHING, horizon) for k in range(1, 60, 5) for r in range(ROWS)]
+    machine.sweep(start + silence)
+    heard = [len(said) for said in machine.said]
+    if silence % 2:
+        machine.read(noise)
+    machine.sweep(END)
+    for r, (said, count) in enumerate(zip(machine.said, heard, strict=True)):
+        stale = terms[r % 2].stale
+        for event_ns, _, _, _, event, *_ in said[count:]:
+            known_until = END if stale is None else newest[r] + stale
+            if silence % 2:
+                known_until = min(known_until, max(start + 1, horizon))
+            assert event not in ("downgraded", "cleared") or event_ns <= known_until
+
+
+@given(terms=rules(), gaps=st.lists(st.integers(1, 20), min_size=1, max_size=25), data=st.data())
+def test_a_grade_rises_only_after_its_hold(terms, gaps, data):
+    """A hold is what stands between one bad reading and a siren."""
+    time, readings = 0, []
+    for gap in gaps:
+        time += gap
+        meaning = data.draw(st.sampled_from([*HIGH, HIGH[4], NOTHING]))
+        readings.append((0, time, 1.0, meaning, time))
+    machine = Machine(terms)
+    machine.read(readings)
+    machine.sweep(END)
+    ends = [r[1] for r in readings[1:]] + [END]
+    for event_ns, _, _, _, event, grade, *_ in machine.said[0]:
+        if event not in ("raised", "upgraded"):
+            continue
+        held = 0
+        for (_, begin, _, meaning, _), end in zip(readings, ends, strict=True):
+            if begin > event_ns:
+                break
+            stop = min(end, event_ns, END if terms.stale is None else begin + terms.stale)
+            when = meaning[grade - 1][0]
+            if when is False and begin < event_ns:
+                held = 0
+            elif when is True:
+                held += stop - begin
+        assert held >= terms.hold[grade - 1]

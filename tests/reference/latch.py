@@ -43,7 +43,7 @@ class Row:
     ordinal: int = 0
     revision: int = 0
     peak: int = 0
-    said: list[tuple[int, float, int, int, str, int, int, int, bool]] = field(default_factory=list)
+    said: list[tuple[object, ...]] = field(default_factory=list)
     past: dict[int, tuple[list[int], int]] = field(default_factory=dict)
 
     def read(self, time: int, value: float, meaning: list[Meaning], horizon: int) -> None:
@@ -164,6 +164,6 @@ class Row:
         self.said.append(
             (
                 *(self.now, self.value, self.ordinal, self.revision, event),
-                *(grade, before, self.peak, self.blind),
+                *(grade, before, self.peak, self.blind, self.seen),
             )
         )
