@@ -1,1 +1,24 @@
-"""To be written."""
+"""The second floor: what people write becomes what the engine judges. No sockets, no clock.
+
+Which file answers which question, in the order a rule walks through them:
+
+    What is wrong with a file, and how is it said?         errors, explanations
+    How is YAML read so that `no` stays `no`?              yaml_text
+    Which keys, features and words does the language have? vocabulary, fields
+    What colours are there, and what do numbers measure?   grade, units
+    How does the text of an expression become a tree?      syntax, expr.lark
+    What does each part of it mean, and in which unit?     checking: names, literals, joining,
+                                                           drafts, wording
+    What is an expression once nothing is in doubt?        expression
+    How is one rule read, part by part?                    rule_text: rule_parts, grading_text,
+                                                           message_text, scenario_text
+    What would a careful duty officer ask about it?        lint
+    What is a rule, a pack, a book?                        pack; book reads them
+    What do warnings say?                                  message, phrases
+    What happens in a rule's inline tests?                 scenario
+    What must the engine keep for the rules, at what cost? plan
+    Which grades are due, row by row?                      judge
+
+Packs hold quantities in the unit of the rule's input; everything written in another unit has been
+converted when the pack was read, and nothing is converted while judging.
+"""

@@ -44,7 +44,7 @@ class Quantity:
             return NO_DATA[self.language]
         value = self.value
         if unit != self.unit:
-            ours, theirs = read_unit(self.unit), read_unit(unit)
+            ours, theirs = read_unit(self.unit or "1"), read_unit(unit)
             value = Scale(ours).show(value, theirs, is_point=ours.offset != 0.0)
         space = "" if not unit or (self.language == "zh" and unit.startswith("%")) else " "
         return f"{plain(value, digits)}{space}{unit}"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from rules import expression as ex
 from rules import grading_text, lint, rule_parts
 from rules.checking import Checker
 from rules.errors import Faults
@@ -10,6 +11,7 @@ from rules.grade import Grade
 from rules.message_text import read_message
 from rules.pack import Input, Rule
 from rules.scenario_text import ONLY, read_scenarios
+from rules.units import Dimension
 from rules.vocabulary import MODES, RULE, refuse_later
 from rules.yaml_text import MapNode, Node
 
@@ -42,8 +44,7 @@ def read_rule(node: Node, pack: str, macros: frozenset[str], faults: Faults) -> 
     checker.settle()
     if grading.ladder is not None:
         grading_text.check_ladder(grading.ladder)
-    value = grading.ladder.value if grading.ladder else None
-    shown = checker.solver.dimension(value) if value else None
+    shown = _shown_dimension(grading, checker)
     message = read_message(fields.node_of("message"), checker, shown, faults)
     mode = _mode(fields)
     named = {
@@ -132,6 +133,21 @@ def _draft_grading(fields: Fields, checker: Checker) -> Grading:
     if isinstance(levels_node, MapNode) and not levels_node.entries:
         fields.faults.add("E303", fields.key_place("levels"), "levels without a grade")
     return Grading(ladder, levels, ladder.grades if ladder else grades)
+
+
+def _shown_dimension(grading: Grading, checker: Checker) -> Dimension | None:
+    """The dimension of the value that warnings show; None where it is not known.
+
+    A ladder shows its value, levels the first feature that the mildest of them looks at.
+    """
+    if grading.ladder is not None:
+        value = grading.ladder.value
+        return checker.solver.dimension(value) if value is not None else None
+    if not grading.grades or grading.grades[0] not in grading.levels or checker.has_failed:
+        return None
+    when = checker.built(grading.levels[grading.grades[0]].when)
+    feature = next(ex.features(when), None)
+    return feature.dimension if feature is not None else None
 
 
 def _mode(fields: Fields) -> str:
