@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.shard import Bank, Shard
+from engine.shard import Bank, Shard, as_saved
 from engine.store import Snapshot
+from kernels import onset, panes, raw, stage, standing
 from rules.plan import RulePlan
 
 Column = NDArray[np.generic]
@@ -38,6 +39,7 @@ def facts_of(shard: Shard) -> dict[str, object]:
         for site, gateway in zip(layout.link_site, layout.link_gateway, strict=True)
     ]
     return {
+        "formats": formats(),
         "sites": sites,
         "links": links,
         "banks": {
@@ -56,6 +58,13 @@ def facts_of(shard: Shard) -> dict[str, object]:
     }
 
 
+def formats() -> str:
+    """A digest of how the records of the kernels are laid out."""
+    records = (stage.LINK, panes.LINE32, panes.LINE64, raw.RAW, onset.ONSET)
+    layouts = [repr(record.fields) for record in (*records, standing.LATCH, standing.EPISODE)]
+    return hashlib.sha256("\n".join(layouts).encode()).hexdigest()
+
+
 def definition(plan: RulePlan) -> str:
     """A digest of what a rule means; its texts and its place in the file do not count."""
     rule = plan.rule
@@ -68,6 +77,8 @@ def definition(plan: RulePlan) -> str:
 def adopt(shard: Shard, snapshot: Snapshot) -> Adopted:
     """Take over from a saved state what still means the same."""
     facts = facts_of(shard)
+    if snapshot.facts["formats"] != facts["formats"]:
+        return Adopted(0, len(shard.columns()))
     saved = snapshot.columns
     kept = _adopt_clock(shard, facts, snapshot)
     known_rules = _mapping(snapshot.facts["rules"])
@@ -123,7 +134,10 @@ def _adopt_panes(shard: Shard, facts: Mapping[str, object], snapshot: Snapshot, 
 
 def _copy(before: Column | None, column: Column, pairs: tuple[Rows, Rows], slots: int) -> bool:
     """Copy the rows that both have; False where the columns are not alike."""
-    if before is None or before.dtype != column.dtype or before.ndim != column.ndim:
+    if before is None or before.dtype.itemsize != column.dtype.itemsize:
+        return False
+    before = as_saved(before, column.dtype)
+    if before.ndim != column.ndim:
         return False
     if before.shape[:-1] != column.shape[:-1] or not column.size:
         return False

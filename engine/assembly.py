@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.adoption import formats
 from engine.anomaly import Anomaly, ModelPlan
 from engine.config import EngineConfig, ModelConfig
 from engine.errors import ConfigError
@@ -56,7 +57,10 @@ class Assembly:
 
     def fingerprint(self, index: int) -> str:
         """Tells whether a saved state fits this assembly as it is."""
-        parts = (self.layouts[index].digest, self.plan.digest, repr(sorted(self.models.items())))
+        parts = (
+            *(self.layouts[index].digest, self.plan.digest, formats()),
+            repr(sorted(self.models.items())),
+        )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def shard(self, index: int, meters: Meters) -> Shard:

@@ -29,6 +29,9 @@ COMMANDS: Final = {
     "explain": "engine.explain:explain",
 }
 
+# Commands that run kernels; where those are cached is decided before Numba is imported.
+COMPILED: Final = frozenset({"run", "test", "demo", "warmup"})
+
 EXISTING = click.Path(path_type=Path, exists=True)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -88,6 +91,10 @@ def _failed(error: Exception) -> int:
 
 def _function(name: str) -> Callable[..., int]:
     """Import the function of a command."""
+    if name in COMPILED:
+        from engine.numba_cache import prepare_cache
+
+        prepare_cache()
     module, _, function = COMMANDS[name].partition(":")
     found: Callable[..., int] = getattr(importlib.import_module(module), function)
     return found
@@ -140,8 +147,10 @@ def check_(
 @tocsin.command("test")
 @click.argument("paths", type=EXISTING, nargs=-1, required=True)
 def test_(paths: tuple[Path, ...]) -> int:
-    """Run the tests that rule packs carry; PATHs are packs or folders of packs."""
-    return _function("test")(paths)
+    """Run the tests that rule packs carry; PATHs are packs, folders, or an engine.yaml."""
+    from engine.check import packs_in
+
+    return _function("test")(packs_in(paths))
 
 
 @tocsin.command("feed")

@@ -79,7 +79,8 @@ class Episodes:
         names = self._names(sensor)
         event = EVENT_NAMES[change["event"]]
         grade = Grade(int(change["grade"])).word
-        value = float(change["value"])
+        compared = float(change["value"])
+        value = self.plan.shown(compared)
         texts = self.messages.write(
             grade=grade,
             event=event,
@@ -114,8 +115,8 @@ class Episodes:
             "event_time": int(change["event_ns"]),
             "value": value,
             "unit": self.plan.unit,
-            "margins": self.plan.margins(value),
-            "evidence": self._evidence(change, names.sensor, value),
+            "margins": self.plan.margins(compared),
+            "evidence": self._evidence(change, names.sensor),
             "coverage": coverage,
             "headline": texts.headline,
             "advice": texts.advice,
@@ -125,9 +126,10 @@ class Episodes:
         topic = f"warning/{grade}/{rule.hazard}/{names.division}/{names.site}"
         return topic, body
 
-    def _evidence(self, change: np.void, sensor: str, value: float) -> list[Body]:
-        seen_ns = int(change["seen_ns"])
-        return [{"sensor": sensor, "time": seen_ns, "value": value, "quality": 0}]
+    def _evidence(self, change: np.void, sensor: str) -> list[Body]:
+        """What was compared and when: the reading, or the window that ended then."""
+        value = self.plan.shown(float(change["value"]))
+        return [{"sensor": sensor, "time": int(change["seen_ns"]), "value": value, "quality": 0}]
 
     def _names(self, sensor: int) -> "_Names":
         sensors, sites = self.catalogue.sensors, self.catalogue.sites

@@ -261,6 +261,9 @@ def serve(engine: Engine) -> None:
         log.info("engine_started", engine=config.engine, intake=engine.intake.endpoint)
         ports = Ports(engine.inlet, engine.build_shard, engine.send, engine.journal.first_offset)
         dataflow.run(ports, config.data / "recovery", config.snapshot_every_ns)
+    except Exception as error:
+        # Bytewax wraps what our code raised; whoever must act wants the error itself.
+        raise error.__cause__ or error from None
     finally:
         notify(STOPPING)
         if engine.intake.is_alive:
@@ -320,12 +323,18 @@ def _checks(engine: Engine, publisher: Publisher) -> dict[str, Callable[[], str]
 
 
 def _catch_signals(engine: Engine) -> dict[signal.Signals, Answer]:
-    """SIGTERM and SIGINT end the engine in order; a second one ends it at once."""
+    """SIGTERM and SIGINT end the engine in order; another, a second later, at once."""
+
+    first_ns = 0
 
     def end(number: int, frame: FrameType | None) -> None:
+        nonlocal first_ns
         del number, frame
-        if engine.stopping.is_set():
+        now_ns = time.monotonic_ns()
+        # A terminal and a parent process may both pass on the same wish.
+        if first_ns and now_ns - first_ns > NS_PER_S:
             raise KeyboardInterrupt
+        first_ns = first_ns or now_ns
         engine.stop()
 
     return {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -258,9 +258,14 @@ class Shard:
             before = saved.get(name)
             if before is None:
                 continue
-            assert before.dtype == column.dtype, name
             assert before.shape == column.shape, name
-            column[...] = before
+            column[...] = as_saved(before, column.dtype)
+
+
+def as_saved(before: NDArray[np.generic], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
+    """A saved column in the format of today; records were saved as bytes."""
+    assert before.dtype.itemsize == dtype.itemsize, (before.dtype, dtype)
+    return before if before.dtype == dtype else before.view(dtype)
 
 
 def _ranges(

@@ -100,7 +100,8 @@ def _write(file: BinaryIO, facts: Mapping[str, object], columns: Columns) -> int
         places.append(
             {
                 "name": name,
-                "dtype": column.dtype.descr if column.dtype.names else column.dtype.str,
+                # Records are saved as bytes; whoever restores them knows their fields.
+                "dtype": column.dtype.str,
                 "shape": list(column.shape),
                 "offset": offset,
             }
@@ -144,20 +145,12 @@ def _read(path: Path) -> Snapshot:
     body = _padded(at + 12 + size)
     columns = {}
     for place in header["columns"]:
-        dtype = _dtype(place["dtype"])
+        dtype = np.dtype(place["dtype"])
         count = int(np.prod(place["shape"], dtype=np.int64))
         start = body + place["offset"]
         raw = whole[start : start + count * dtype.itemsize]
         columns[place["name"]] = raw.view(dtype).reshape(place["shape"])
     return Snapshot(header["facts"], columns)
-
-
-def _dtype(description: object) -> np.dtype[np.generic]:
-    if isinstance(description, str):
-        return np.dtype(description)
-    assert isinstance(description, list)
-    fields = [(name, kind, *(tuple(shape) for shape in rest)) for name, kind, *rest in description]
-    return np.dtype(fields)
 
 
 def _padded(size: int) -> int:

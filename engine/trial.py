@@ -23,7 +23,7 @@ from engine.registry import Catalogue, Gateways, Sensors, Sites
 from engine.sensor_types import SensorType
 from engine.shard import Shard, ShardSettings, Tick
 from engine.sorts import sorts_of
-from kernels.standing import BLIND, UNKNOWN
+from kernels.latch import BLIND, UNKNOWN
 from rules import book as rule_book
 from rules.errors import Place, as_texts
 from rules.grade import Grade

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rules import expression as ex
-from rules.book import Book, Rule
+from rules.pack import Book, Rule
 from rules.grade import Grade
+from rules.units import read_unit
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -106,11 +107,16 @@ class RulePlan:
         """The rule's name beyond its pack."""
         return f"{self.rule.pack}/{self.rule.id}"
 
+    def shown(self, value: float) -> float:
+        """A value that was compared, in the unit of the rule's thresholds."""
+        is_point = ex.dimension_of(self.value) == self.rule.input.scale.unit.dimension
+        return self.rule.input.scale.show(value, read_unit(self.unit), is_point=is_point)
+
     def margins(self, value: float) -> dict[str, float]:
-        """Distance of `value` to the threshold of each grade; positive is beyond it."""
+        """Distance to the threshold of each grade, in the rule's unit; positive is beyond it."""
         sign = 1.0 if self.is_above else -1.0
         return {
-            Grade(grade.grade).word: sign * (value - grade.enter)
+            Grade(grade.grade).word: sign * (self.shown(value) - self.shown(grade.enter))
             for grade in self.grades
             if grade.enter is not None
         }
@@ -324,7 +330,7 @@ def _rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
         grades=grades,
         features=features,
         value=value,
-        unit=ex.unit_of(value, rule.input.unit),
+        unit=rule.ladder.shown if rule.ladder else ex.unit_of(value, rule.input.unit),
         is_per_reading=all(feature.name == "value" for feature in features),
         is_plain_ladder=is_plain,
         is_above=rule.ladder is None or rule.ladder.direction == "above",
