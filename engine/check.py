@@ -15,7 +15,7 @@ import click
 from engine import config as configuration
 from engine import registry
 from engine.config import EngineConfig
-from engine.errors import EXIT_FINDINGS, EXIT_OK, UsageError
+from engine.errors import EXIT_FINDINGS, EXIT_OK, ConfigError, UsageError
 from engine.links import link_faults, read_model_feature
 from engine.registry import Catalogue
 from engine.sorts import sorts_of
@@ -71,6 +71,26 @@ def check(
     if errors:
         return EXIT_FINDINGS
     return EXIT_WARNINGS if warnings and deny_warnings else EXIT_OK
+
+
+def packs_in(paths: Sequence[Path]) -> list[Path]:
+    """Return the rule packs that paths name: packs, folders of them, and those of engine.yamls."""
+    found = Found()
+    for path in paths:
+        _discover(path, found, is_named=True)
+    packs = dict.fromkeys(found.packs)
+    for path in found.configs:
+        config, faults = configuration.examine(path)
+        if config is None:
+            raise ConfigError(faults)
+        known = {pack.resolve() for pack in packs}
+        for entry in config.rules:
+            files = sorted(entry.rglob("*.y*ml")) if entry.is_dir() else [entry]
+            packs |= {file: None for file in files if file.resolve() not in known}
+    if not packs:
+        message = f"no rule packs in {', '.join(map(str, paths))}"
+        raise UsageError(message)
+    return list(packs)
 
 
 def _discover(path: Path, found: Found, *, is_named: bool) -> None:
@@ -154,9 +174,10 @@ def bill_text(config: EngineConfig, catalogue: Catalogue, book: Book) -> str:
     plan = plan_of(config, catalogue, book)
     lines = bill(plan)
     counts = (
-        f"{len(catalogue.sensors.name)} sensors of {len(lines)} types, "
-        f"{len(catalogue.sites.name)} sites, {len(catalogue.gateways.name)} gateways, "
-        f"{len(plan.rules)} rules in {len(book.packs)} packs"
+        f"{_count(len(catalogue.sensors.name), 'sensor')} of {_count(len(lines), 'type')}, "
+        f"{_count(len(catalogue.sites.name), 'site')}, "
+        f"{_count(len(catalogue.gateways.name), 'gateway')}, "
+        f"{_count(len(plan.rules), 'rule')} in {_count(len(book.packs), 'pack')}"
     )
     heading = f"{'type':<24}{'sensors':>10}{'rules':>7}{'pane':>9}{'decides in':>12}"
     text = [f"{config.path}: {counts}", f"  {heading}{'bytes/sensor':>14}{'memory':>12}"]
@@ -190,7 +211,7 @@ def _journal_text(config: EngineConfig, catalogue: Catalogue) -> str:
 
 def _verdict(error_count: int, warning_count: int, found: Found, took_s: float) -> str:
     what = [
-        f"{len(entries)} {word}{'s' if len(entries) != 1 else ''}"
+        _count(len(entries), word)
         for entries, word in (
             (found.configs, "configuration"),
             (found.catalogues, "catalogue"),
@@ -198,9 +219,12 @@ def _verdict(error_count: int, warning_count: int, found: Found, took_s: float) 
         )
         if entries
     ]
-    errors = f"{error_count} error{'s' if error_count != 1 else ''}"
-    warnings = f"{warning_count} warning{'s' if warning_count != 1 else ''}"
+    errors, warnings = _count(error_count, "error"), _count(warning_count, "warning")
     return f"{errors}, {warnings} in {', '.join(what) or 'nothing'} ({took_s:.2f} s)"
+
+
+def _count(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _bytes(amount: float) -> str:

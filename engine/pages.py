@@ -44,6 +44,7 @@ YAML_PAGES: Final = {
         "Anchors, aliases, tags, directives and second documents",
         "They make one text mean another, or a small file a huge one. Write the value out.",
     ),
+    "E011": Page("Not a rule pack", "Packs begin with `tocsin: 1`, so that nothing else is one."),
     "E012": Page("A key is missing", "The rule cannot be understood without it."),
     "E013": Page(
         "The wrong shape", "A list, a mapping or a single value stands where another must."
@@ -62,6 +63,11 @@ YAML_PAGES: Final = {
         "level: 1",
         "red",
     ),
+    "E024": Page(
+        "A name of a pack or rule that stands twice", "Warnings name their pack and rule."
+    ),
+    "W003": Page("A comma cut a text", "Inside { } YAML splits at commas; quote the text."),
+    "W005": Page("A folder without rule packs", "An engine without rules looks healthy."),
 }
 
 RULE_PAGES: Final = {
@@ -74,6 +80,7 @@ RULE_PAGES: Final = {
     "E111": Page("Wrong arguments of a feature", "", "mean()", "mean(15s)"),
     "E112": Page("An unknown name", "Names are features, attributes (asset.x) and those of `let`."),
     "E113": Page("A name of `let` that leads back to itself", "Expressions have no loops."),
+    "E114": Page("A name of `let` that cannot be one", "It is a word of the language already."),
     "E120": Page("An unknown function", "There are no functions but the features."),
     "E201": Page(
         "An unknown unit", "The table of units is closed, so that a typo is never a unit."
@@ -85,16 +92,24 @@ RULE_PAGES: Final = {
         "slope(2m) >= 5 kPa",
         "slope(2m) >= 5 kPa/min",
     ),
-    "E204": Page("Units that cannot be added", "Kilopascals and degrees have no sum."),
-    "E205": Page("A condition where a quantity must stand", "", "value > (age > 5s)", "age > 5s"),
-    "E206": Page(
-        "A quantity where a condition must stand", "", "when: mean(1m)", "when: mean(1m) > 2"
+    "E204": Page(
+        "A number without a unit",
+        "Added to a quantity it could be in any unit.",
+        "mean(1m) + 5 > 300 kPa",
+        "mean(1m) + 5 kPa > 300 kPa",
     ),
-    "E207": Page("Texts can only be equal or not", "", 'asset.kind > "a"', 'asset.kind == "a"'),
-    "E208": Page(
-        "A unit that cannot be determined", "Write the unit of one side of the comparison."
+    "E205": Page(
+        "A temperature used as a difference, or multiplied",
+        "20 °C is 293 K as a temperature and 20 K as a difference; twice 20 °C is not 40 °C.",
     ),
-    "E209": Page("A power or product of units that makes no sense", "See the help of the fault."),
+    "E206": Page("A unit that cannot be told", "Write the unit of one side of the comparison."),
+    "E207": Page(
+        "Not what is needed here",
+        "A condition, a quantity or a text stands where another must; texts have no order.",
+        "when: mean(1m)",
+        "when: mean(1m) > 2 %",
+    ),
+    "E208": Page("A temperature compared with a difference", "", "rise(1h) > 5 °C warm", "5 K"),
     "E210": Page("A set where one value must stand", "Use a method such as any or max_of."),
     "E301": Page(
         "A ladder that is not monotone",
@@ -108,13 +123,16 @@ RULE_PAGES: Final = {
     "E303": Page("A ladder needs a direction and grades", "", "value: value", "above: {red: 1.5}"),
     "E304": Page("A deadband that cannot be", "", "deadband: 200%", "deadband: 5%"),
     "E305": Page("A grade that this rule does not have", "A hold of a grade needs the grade."),
-    "E306": Page("A rule needs one way to grade", "`ladder` or `levels`, and not both."),
-    "E307": Page(
+    "E306": Page("A grade is needed here", "", "over_range: raise", "over_range: raise red"),
+    "E401": Page(
         "A model alone never exceeds yellow",
         "What a model finds unusual is a question to a person, not an order to evacuate.",
         "orange: {when: anomaly >= 0.99}",
         "orange: {when: anomaly >= 0.99 and mean(1m) >= 1 %}",
     ),
+    "E402": Page("`latch` names a grade that the rule does not have", "It would never hold."),
+    "E403": Page("`cap` leaves nothing of the rule", "Its mildest grade is above the cap."),
+    "E404": Page("Silence is never an all-clear", "", "unknown: clear", "unknown: hold"),
     "E430": Page("A template that cannot be used", "Templates show values; they cannot compute."),
     "E431": Page("An unknown name in a message", "Names are value, grade, site, sensor and `let`."),
     "E432": Page(
@@ -130,6 +148,11 @@ RULE_PAGES: Final = {
     "W204": Page("A number without a unit", "It is read in the unit of the input; write the unit."),
     "W401": Page("A title is missing in one language", "Live rules speak zh and en."),
     "W402": Page("A headline is missing in one language", "The default text is used instead."),
+    "W403": Page("A rule without a hazard", "Topics name it, so that consumers can choose."),
+    "W406": Page("A grade above the cap", "Its condition is not judged; remove it."),
+    "W410": Page("Red after more than five minutes", "Gas and process hazards kill sooner."),
+    "W411": Page("A clear that one lucky reading can bring", "Hold it for three periods or more."),
+    "W412": Page("A window shorter than three periods", "It is an average of almost nothing."),
     "W433": Page(
         "The languages say different things", "Both headlines should show the same values."
     ),
