@@ -10,6 +10,7 @@ Which file answers which question?
     windows   what happened in the panes since then, told pane by pane?
     onset     did the signal of a moment rise above that of the minutes before?
     ladder    which grades does a value ask for?
+    standing  in which columns does a rule remember how a grade stands?
     latch     which grade stands, after holds, gaps and clearing?
 
 A kernel is handed arrays and scalars, allocates nothing and raises nothing; who calls it asserts

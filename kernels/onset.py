@@ -17,7 +17,8 @@ from kernels.jit import kernel, prefetch
 # As in kernels/stage.py: a kernel file imports no other.
 FOLDED = 0
 
-AHEAD = 24
+# As in kernels/stage.py.
+AHEAD = 32
 
 # The long-term average starts here instead of at 0, so that the ratio is always a number.
 LEAST = 1e-99

@@ -20,7 +20,8 @@ from kernels.jit import kernel, prefetch
 # As in kernels/stage.py: a kernel file imports no other.
 FOLDED = 0
 
-AHEAD = 24
+# As in kernels/stage.py.
+AHEAD = 32
 
 # 4 + 2 + 2 + 4 * 4 + 5 * 8 = 64 bytes, one cache line.
 LINE32 = np.dtype(

@@ -12,7 +12,8 @@ from kernels.jit import kernel, prefetch
 # As in kernels/stage.py: a kernel file imports no other.
 NAN, INFINITE, OVER = 2, 3, 4
 
-AHEAD = 24
+# As in kernels/stage.py.
+AHEAD = 32
 
 # `last` is the newest value, of time `value_t`; its run of equal values began at `run_t`, and is
 # the last of `runs`. `last_t` is the time of the newest reading, with or without a value.

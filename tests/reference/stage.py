@@ -1,29 +1,13 @@
 """What a reading's outcome is, said in dictionaries and without a ring."""
 
 import math
+from collections import namedtuple
 from dataclasses import dataclass, field
 
 from kernels.stage import ANCIENT, FOLDED, FUTURE, HUGE, INFINITE, LATE, NAN, OVER, QUALITY, UNDER
 
-
-@dataclass(frozen=True, slots=True)
-class Bank:
-    """Panes of one sensor type."""
-
-    pane_ns: int
-    lateness_ns: int
-    slots: int
-
-
-@dataclass(frozen=True, slots=True)
-class Sensor:
-    """Where a sensor stands and what it can measure."""
-
-    bank: int
-    site: int
-    link: int
-    low: float
-    high: float
+Bank = namedtuple("Bank", "pane_ns lateness_ns slots")
+Sensor = namedtuple("Sensor", "bank site link low high")
 
 
 @dataclass(slots=True)
@@ -51,15 +35,13 @@ class Stage:
         if key not in self.oldest:
             start = self.clock.get(site, t) - bank.lateness_ns
             self.oldest[key] = (start - 1) // bank.pane_ns
-        value_says = judge(value, quality, sensor)
+        says = judge(value, quality, sensor)
         if pane < self.oldest[key] or self.is_closed(bank, site, pane):
-            outcome = LATE if value_says == FOLDED else value_says
-            return outcome, None, self.horizon(bank, site)
+            return (LATE if says == FOLDED else says), None, self.horizon(bank, site)
         # A pane that needs the slot of an open one closes that one.
         if pane - bank.slots >= self.oldest[key]:
-            end = (pane - bank.slots + 1) * bank.pane_ns
-            self.pull(site, end + bank.lateness_ns + 1)
-        return value_says, pane, self.horizon(bank, site)
+            self.pull(site, (pane - bank.slots + 1) * bank.pane_ns + bank.lateness_ns + 1)
+        return says, pane, self.horizon(bank, site)
 
     def pull(self, site, t):
         """Move a clock, never back."""
@@ -67,8 +49,8 @@ class Stage:
 
     def is_closed(self, bank, site, pane):
         """Is the clock beyond the pane's end and the lateness?"""
-        end = (pane + 1) * bank.pane_ns
-        return site in self.clock and self.clock[site] > end + bank.lateness_ns
+        wait_ns = (pane + 1) * bank.pane_ns + bank.lateness_ns
+        return site in self.clock and self.clock[site] > wait_ns
 
     def horizon(self, bank, site):
         """Time up to which nothing new is expected."""
