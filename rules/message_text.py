@@ -15,7 +15,7 @@ from rules.fields import Fields, as_text_node, whole_entries
 from rules.grade import Grade, read_grade
 from rules.message import Message
 from rules.phrases import FILTERS, JINJA_FILTERS, LANGUAGES, Language, environment
-from rules.units import Dimension, UnitError, describe, read_unit
+from rules.units import NUMBER, SHARES, Dimension, UnitError, describe, read_unit
 from rules.vocabulary import ADVICE, KEYS_BY, MESSAGE, WORDING, refuse_later
 from rules.yaml_text import MapNode, Node, TextNode
 
@@ -233,11 +233,12 @@ def _check_filter(part: nodes.Filter, node: TextNode, draft: MessageDraft) -> No
         faults.add("E201", place, str(problem), remedy=problem.remedy)
         return
     is_value = isinstance(part.node, nodes.Name) and part.node.name == "value"
-    if is_value and draft.dimension is not None and unit.dimension != draft.dimension:
+    is_share = draft.dimension == NUMBER and unit.dimension == SHARES
+    if is_value and not is_share and draft.dimension not in (None, unit.dimension):
         faults.add(
             "E432",
             place,
-            f"`value` is {describe(draft.dimension)}, it cannot be shown in {first.value}",
+            f"`value` is {describe(draft.dimension or NUMBER)}, and no {first.value}",
             remedy="use a unit of the same kind",
         )
 

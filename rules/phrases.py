@@ -18,7 +18,7 @@ from typing import Literal
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from rules.units import NS_PER_S, Scale, UnitError, read_unit
+from rules.units import NS_PER_S, NUMBER, SHARES, Scale, UnitError, read_unit
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -45,7 +45,10 @@ class Quantity:
         value = self.value
         if unit != self.unit:
             ours, theirs = read_unit(self.unit or "1"), read_unit(unit)
-            value = Scale(ours).show(value, theirs, is_point=ours.offset != 0.0)
+            if ours.dimension == NUMBER and theirs.dimension == SHARES:
+                value /= theirs.factor
+            else:
+                value = Scale(ours).show(value, theirs, is_point=ours.offset != 0.0)
         space = "" if not unit or (self.language == "zh" and unit.startswith("%")) else " "
         return f"{plain(value, digits)}{space}{unit}"
 

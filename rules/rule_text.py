@@ -41,10 +41,10 @@ def read_rule(node: Node, pack: str, macros: frozenset[str], faults: Faults) -> 
     checker = _checker(fields, macros)
     grading = _draft_grading(fields, checker)
     lets = {name: checker.draft_let(name) for name in checker.lets}
-    checker.settle()
+    is_settled = checker.settle() and not checker.has_failed
     if grading.ladder is not None:
         grading_text.check_ladder(grading.ladder)
-    shown = _shown_dimension(grading, checker)
+    shown = _shown_dimension(grading, checker) if is_settled else None
     message = read_message(fields.node_of("message"), checker, shown, faults)
     mode = _mode(fields)
     named = {
@@ -143,7 +143,7 @@ def _shown_dimension(grading: Grading, checker: Checker) -> Dimension | None:
     if grading.ladder is not None:
         value = grading.ladder.value
         return checker.solver.dimension(value) if value is not None else None
-    if not grading.grades or grading.grades[0] not in grading.levels or checker.has_failed:
+    if not grading.grades or grading.grades[0] not in grading.levels:
         return None
     when = checker.built(grading.levels[grading.grades[0]].when)
     feature = next(ex.features(when), None)
