@@ -70,12 +70,11 @@ class Journal:
         self._fd = -1
         self._lock = threading.Lock()
         self._durable_moved = threading.Condition()
-        # What the disk has.
         self._base = 0
         self._first = 0
         self._durable_offset = 0
         self._table: Table = {}
-        # What has been appended, which a rollback sets back to what the disk has.
+        # Appended; a rollback sets these back to what the disk has, the four above.
         self._next_base = 0
         self._next_first = 0
         self._next_offset = 0

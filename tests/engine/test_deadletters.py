@@ -61,6 +61,7 @@ def test_the_disk_used_is_bounded(tmp_path):
     assert len(paths) == SETTINGS.files_kept
     assert all(path.stat().st_size <= SETTINGS.file_bytes for path in paths)
     assert lines(tmp_path)[-1]["seq"] == 199
+    assert "whole" in lines(tmp_path)[-1], "the quota is for each file"
 
 
 def test_a_letter_that_cannot_be_written_is_counted(tmp_path):
