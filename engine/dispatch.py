@@ -1,16 +1,17 @@
 """Dispatch: the loop of a gateway: make frames, spool them, send them, hear what became of them.
 
-The socket is a DEALER with IMMEDIATE=1 (a frame goes out only on a link that is up) and LINGER=0
-(what is not acknowledged is in the spool, so nothing needs to be flushed at the end).
+Enters     readings in the order in which they are sent; the engine's answers, from a line
+Leaves     frames, each written to the spool before it goes out on the line
+Remembers  the row to go on from; the spool remembers the rest
+Refuses    to wait for ever at the start, when somebody is watching
 """
 
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from time import monotonic
+from typing import Final, Protocol
 
 import numpy as np
-import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from engine import wire
 from engine.cutting import Readings, cut, frame_end, renumber
@@ -19,6 +20,7 @@ from engine.gateway import Session
 from engine.progress import Progress
 from engine.spool import Spool, SpooledFrame
 
+NS_PER_S: Final = 1_000_000_000
 START_S: Final = 5.0
 POLL_MS: Final = 50
 # Ahead of what is acknowledged at full speed: the next credit's worth is ready when an ack comes.
@@ -39,23 +41,41 @@ class Pace:
     codec: str
 
 
+class Line(Protocol):
+    """A connection that comes and goes; nothing that was sent is sure to arrive."""
+
+    def is_new(self) -> bool:
+        """Say whether the connection has come up since the last question."""
+
+    def is_up(self) -> bool:
+        """Say whether there is a connection now."""
+
+    def send(self, header: bytes, body: bytes) -> bool:
+        """Send a message; false when the line cannot take one now."""
+
+    def receive(self, timeout_ms: int) -> list[bytes]:
+        """Return the headers of all messages that are there, waiting a little for the first."""
+
+
 class Dispatch:
     """Sends readings in one session, after what an earlier one left in the spool."""
 
     def __init__(
         self,
         gateway: str,
-        to: str,
-        readings: Readings,
-        spool: Spool,
         source: str,
+        readings: Readings,
         *,
+        line: Line,
+        spool: Spool,
         pace: Pace,
         progress: Progress,
+        wall_ns: Callable[[], int],
     ) -> None:
         """Prepare everything but the session; `source` names what the readings are."""
         self._gateway = gateway
-        self._to = to
+        self._line = line
+        self._wall_ns = wall_ns
         self._readings = readings
         self._spool = spool
         self._source = source
@@ -64,14 +84,13 @@ class Dispatch:
         self._row = 0
         self._row_count = readings.time_ns.size
         self._due_ns = np.maximum.accumulate(readings.time_ns)
-        self._started_s = time.monotonic()
+        self._started_s = monotonic()
         self._pace_since_s: float | None = None
         self._paced_from_ns = 0
         self._frame_made_s = float("-inf")
         self._last_frame: SpooledFrame | None = None
         self._unacked: dict[int, int] = {}
-        self._is_connected = False
-        self._was_connected = False
+        self._was_up = False
         self._has_answer = False
         self._first_sent_s = float("inf")
         self.session = Session(gateway, 0)
@@ -80,29 +99,10 @@ class Dispatch:
         self._readings_acked = 0
         self._frames_acked = 0
         self.notes: list[str] = []
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        for option, value in (
-            (zmq.IMMEDIATE, 1),
-            (zmq.LINGER, 0),
-            (zmq.RECONNECT_IVL, 100),
-            (zmq.RECONNECT_IVL_MAX, 2000),
-            (zmq.TCP_KEEPALIVE, 1),
-            (zmq.MAXMSGSIZE, 1 << 20),
-        ):
-            self._socket.setsockopt(option, value)
-        self._monitor = self._socket.get_monitor_socket(
-            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
-        )
 
     def run(self, *, from_start: bool) -> None:
-        """Connect, send what is left from before, then the readings; back when all is durable."""
-        try:
-            self._socket.connect(self._to)
-        except zmq.ZMQError as error:
-            message = f"{self._to} is not an address to connect to: {error.strerror}"
-            raise UnreachableError(message) from None
-        self._started_s = time.monotonic()
+        """Send what is left from before, then the readings; back when all is durable."""
+        self._started_s = monotonic()
         carried = [] if from_start else self._resume()
         self._open_session(carried)
         self._turn_until_done(is_producing=True)
@@ -110,22 +110,15 @@ class Dispatch:
             # Our numbers say less than the engine's: this spool is not the one that counted
             # them. Seconds since 1970 are more than any gateway has ever counted to.
             self.notes.append("the engine knows a later session; this spool now counts from it")
-            self._spool.state.session = max(self.session.number, int(time.time()))
+            self._spool.state.session = max(self.session.number, self._wall_ns() // NS_PER_S)
             self._open_session(self._leftover())
             self._turn_until_done(is_producing=True)
         self._spool.finish()
 
-    def close(self) -> None:
-        """Let go of the sockets; what is not acknowledged stays in the spool."""
-        self._socket.disable_monitor()
-        self._monitor.close(0)
-        self._socket.close(0)
-        self._context.term()
-
     @property
     def elapsed_s(self) -> float:
         """Seconds since the connection was begun."""
-        return time.monotonic() - self._started_s
+        return monotonic() - self._started_s
 
     @property
     def rejected_count(self) -> int:
@@ -218,31 +211,25 @@ class Dispatch:
 
     def _turn(self, *, is_producing: bool) -> None:
         """One round: hear of the link, greet, make, send, wait for an answer."""
-        now_s = time.monotonic()
-        self._watch_link()
+        now_s = monotonic()
+        if self._line.is_new():
+            self._was_up = True
+            self.session.greet_again()
         for header in (
             self.session.greeting(now_s),
-            self.session.check_up(now_s, time.time_ns()),
+            self.session.check_up(now_s, self._wall_ns()),
             self._skip_message(),
         ):
             if header is not None:
-                self._send(header, b"")
+                self._line.send(header, b"")
         if is_producing and self.session.is_welcome:
             self._make_frames(now_s)
         has_sent_all = self._send_frames(now_s)
         self._hear(0 if has_sent_all and self._may_make() else POLL_MS)
         self._refuse_to_wait(now_s)
         reached = min(max(self._row - 1, 0), self._row_count - 1)
-        note = "" if self._is_connected else "(no link)"
+        note = "" if self._line.is_up() else "(no link)"
         self._progress.show(self._row, int(self._readings.time_ns[reached]), note)
-
-    def _watch_link(self) -> None:
-        while self._monitor.poll(0):
-            event = recv_monitor_message(self._monitor)["event"]
-            self._is_connected = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
-            if self._is_connected:
-                self._was_connected = True
-                self.session.greet_again()
 
     def _skip_message(self) -> bytes | None:
         skip = self.session.skip
@@ -300,26 +287,17 @@ class Dispatch:
             last = self._last_frame
             frame = last if last is not None and last.seq == seq else self._spool.read(seq)
             is_first = seq >= self.session.greatest_sent + 1
-            if not self._send(frame.header, frame.body):
+            if not self._line.send(frame.header, frame.body):
                 return False
             self.session.sent(seq)
             self._first_sent_s = min(self._first_sent_s, now_s)
             self._readings_sent += self._unacked[seq] if is_first else 0
         return True
 
-    def _send(self, header: bytes, body: bytes) -> bool:
-        try:
-            self._socket.send_multipart([header, body], zmq.NOBLOCK)
-        except zmq.Again:
-            return False
-        return True
-
     def _hear(self, timeout_ms: int) -> None:
-        """Take every message that is there, waiting a little for the first."""
-        while self._socket.poll(timeout_ms):
-            header = self._socket.recv_multipart()[0]
-            self.session.hear(header, time.monotonic())
-            timeout_ms = 0
+        """Take every answer that is there, and let go of the frames that are durable."""
+        for header in self._line.receive(timeout_ms):
+            self.session.hear(header, monotonic())
         if self.session.ack_count or self.session.nak_count:
             self._has_answer = True
         done = [seq for seq in self._unacked if seq <= self.session.durable]
@@ -338,14 +316,14 @@ class Dispatch:
         is_unheard = now_s - self._first_sent_s > START_S
         if not (is_unwelcome or is_unheard):
             return
-        if not self._was_connected:
+        if not self._was_up:
             reason = "nothing listens there"
         elif is_unwelcome:
             reason = "it accepts the connection, but does not answer a hello: is it the intake?"
         else:
             reason = "it answers a hello, but acknowledges no frame"
         kept = f"; {len(self._unacked)} frames are kept in the spool" if self._unacked else ""
-        message = f"no engine at {self._to} after {START_S:.0f} s: {reason}{kept}"
+        message = f"no engine answered within {START_S:.0f} s: {reason}{kept}"
         raise UnreachableError(message)
 
 

@@ -9,17 +9,20 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
 import click
 import numpy as np
+import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from engine import registry
 from engine.cutting import Readings, Values
 from engine.dispatch import Dispatch, Pace
-from engine.errors import EXIT_FINDINGS, EXIT_OK, UsageError
+from engine.errors import EXIT_FINDINGS, EXIT_OK, UnreachableError, UsageError
 from engine.nearest import did_you_mean
 from engine.progress import open_progress
 from engine.recordings import Recording, parse_time_ns, read_recording
@@ -73,25 +76,31 @@ def feed(path: Path, options: FeedOptions) -> int:
     gateway = _gateway(catalogue, options.gateway)
     load = _load(catalogue, gateway, read_recording(path), options)
     name = catalogue.gateways.name[gateway]
-    spool = Spool(options.spool or default_spool(name, options.to))
+    speed = _speed(options.speed)
     rows = load.readings.time_ns.size
-    progress = open_progress(rows, f"{name} feeds {path.name}", is_quiet=options.is_quiet)
-    dispatch = Dispatch(
-        name,
-        options.to,
-        load.readings,
-        spool,
-        _source(path, options),
-        pace=Pace(_speed(options.speed), options.frame_rows, options.codec),
-        progress=progress,
-    )
-    try:
-        dispatch.run(from_start=options.from_start)
-    finally:
-        progress.close()
-        dispatch.close()
-        spool.close()
-        _tell(dispatch, load, as_json=options.as_json)
+    with ExitStack() as closing:
+        line = DealerLine(options.to)
+        closing.callback(line.close)
+        spool = Spool(options.spool or default_spool(name, options.to))
+        closing.callback(spool.close)
+        progress = open_progress(rows, f"{name} feeds {path.name}", is_quiet=options.is_quiet)
+        dispatch = Dispatch(
+            name,
+            _source(path, options),
+            load.readings,
+            line=line,
+            spool=spool,
+            pace=Pace(speed, options.frame_rows, options.codec),
+            progress=progress,
+            wall_ns=time.time_ns,
+        )
+        closing.callback(_tell, dispatch, load, as_json=options.as_json)
+        closing.callback(progress.close)
+        try:
+            dispatch.run(from_start=options.from_start)
+        except UnreachableError as error:
+            message = f"{options.to}: {error}"
+            raise UnreachableError(message) from None
     return EXIT_FINDINGS if dispatch.rejected_count else EXIT_OK
 
 
@@ -246,3 +255,70 @@ def _tell(dispatch: Dispatch, load: Load, *, as_json: bool) -> None:
         notes.append(f"{load.untimed_count} rows were not sent: {load.first_untimed}")
     for note in notes:
         click.echo(note, err=True)
+
+
+class DealerLine:
+    """The line of a gateway: a DEALER that connects, and connects again.
+
+    IMMEDIATE: a frame goes out only on a link that is up. LINGER 0: what is not acknowledged is
+    in the spool, so nothing needs to be flushed at the end.
+    """
+
+    __slots__ = ("_context", "_is_up", "_monitor", "_socket")
+
+    def __init__(self, to: str) -> None:
+        """Begin to connect; UsageError when the address is none."""
+        self._is_up = False
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.IMMEDIATE, 1)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.RECONNECT_IVL, 100)
+        self._socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)
+        self._socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, 1 << 20)
+        self._monitor = self._socket.get_monitor_socket(
+            zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+        )
+        try:
+            self._socket.connect(to)
+        except zmq.ZMQError as error:
+            self.close()
+            message = f"--to {to}: not an address to connect to: {error.strerror}"
+            raise UsageError(message) from None
+
+    def is_new(self) -> bool:
+        """Say whether the connection has come up since the last question."""
+        has_come_up = False
+        while self._monitor.poll(0):
+            event = recv_monitor_message(self._monitor)["event"]
+            self._is_up = event == zmq.EVENT_HANDSHAKE_SUCCEEDED
+            has_come_up = has_come_up or self._is_up
+        return has_come_up
+
+    def is_up(self) -> bool:
+        """Say whether there is a connection, as far as the last question found out."""
+        return self._is_up
+
+    def send(self, header: bytes, body: bytes) -> bool:
+        """Send a message; false when the line cannot take one now."""
+        try:
+            self._socket.send_multipart([header, body], zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def receive(self, timeout_ms: int) -> list[bytes]:
+        """Return the headers of all messages that are there, waiting a little for the first."""
+        headers = []
+        while self._socket.poll(timeout_ms):
+            headers.append(self._socket.recv_multipart()[0])
+            timeout_ms = 0
+        return headers
+
+    def close(self) -> None:
+        """Let go of the sockets."""
+        self._socket.disable_monitor()
+        self._monitor.close(0)
+        self._socket.close(0)
+        self._context.term()

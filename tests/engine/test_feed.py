@@ -1,6 +1,9 @@
 """A gateway must deliver every reading exactly once, whatever happens to it or to the engine."""
 
 import json
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -23,7 +26,8 @@ T0_NS = parse_time_ns("2014-03-01T00:00:00Z")
 METHANE = (
     Path(__file__).resolve().parents[3] / "shared" / "data" / "coal-mine" / "methane"
 ) / "methane.arff"
-MINE = Path(__file__).resolve().parents[2] / "configs" / "mine" / "catalogue"
+ROOT = Path(__file__).resolve().parents[2]
+MINE = ROOT / "configs" / "mine" / "catalogue"
 
 
 class Engine:
@@ -204,6 +208,7 @@ def test_nobody_listening_is_said_after_five_seconds(tmp_path, capsys):
         (["--map", "a=MM31", "--map", "b=MM31", "--time", "time"], "mapped already"),
         (["--time", "time"], "use --map"),
         ([*AB, "--gateway", "G-MINA"], "did you mean `G-MINE`?"),
+        ([*AB, "--to", "tcp//x"], "--to tcp//x"),
         ([*AB, "--speed", "fast"], "--speed fast"),
         (["--map", "a=MM31", "--start", "x", "--period", "1s"], "--start x"),
         (["--map", "a=MM31", "--start", "now", "--period", "5"], "write the unit"),
@@ -231,6 +236,46 @@ def test_an_interrupted_feed_goes_on_where_it_was(tmp_path, engine, capsys):
 
     assert engine.readings() == expected_rows(200)
     assert "went on at row" in capsys.readouterr().err
+
+
+def test_a_feed_that_is_killed_goes_on_where_it_was(tmp_path, engine):
+    """A power cut gives no time to tidy up."""
+    file = write_table(tmp_path / "a.csv", 200)
+    words = feed(tmp_path, file, *AB, "--speed", "200")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "engine", *words], stdout=subprocess.DEVNULL, cwd=ROOT
+    )
+    _await_groups(engine, 4)
+    process.kill()
+    process.wait()
+
+    assert run_command([*words[:-1], "max"]) == 0
+
+    assert engine.readings() == expected_rows(200)
+
+
+def test_an_engine_that_restarts_in_the_middle_gets_every_reading_once(tmp_path):
+    """What was on the way when it died was never acknowledged, so it is sent again."""
+    file = write_table(tmp_path / "a.csv", 200)
+    codes = []
+    words = feed(tmp_path, file, *AB, "--speed", "100")
+    first = Engine(tmp_path / "engine", f"ipc://{tmp_path}/intake")
+    sender = threading.Thread(target=lambda: codes.append(run_command(words)))
+    sender.start()
+    _await_groups(first, 3)
+    first.stop()
+
+    second = Engine(tmp_path / "engine", f"ipc://{tmp_path}/intake")
+    sender.join(30)
+
+    assert codes == [0]
+    assert second.readings() == expected_rows(200)
+    second.stop()
+
+
+def _await_groups(engine, count):
+    for _ in range(count):
+        assert engine.journal.wait_durable(engine.journal.durable_offset, 20)
 
 
 def test_an_engine_that_forgot_gets_the_recording_from_its_start(tmp_path, capsys):
