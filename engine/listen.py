@@ -113,6 +113,9 @@ class Teller:
             self._rows.print(lines.row(topic, body, zone=None, language=self._language))
         self.told_count += 1
 
+    def beat(self, body: Mapping[str, object]) -> None:
+        """Take what a heartbeat says of the engine; rows have no place for it."""
+
     def say(self, text: str, *, is_fault: bool) -> None:
         """Make a remark of our own."""
         self._remarks.print(
@@ -181,6 +184,7 @@ class Listener:
             return
         topic, seq, body = found
         if topic == "heartbeat":
+            self._teller.beat(body)
             if not self.follower.beat(seq):
                 text = (
                     f"the engine's log ends at seq {seq}, behind what was heard: it is another log"

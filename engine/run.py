@@ -35,6 +35,7 @@ from engine.notify import ALIVE, READY, STOPPING, notify
 from engine.operations import Operations
 from engine.ports import Ports
 from engine.publisher import Publisher
+from engine.rehearsal import rehearse
 from engine.shard import Shard
 from engine.sinks import EgressFull, EgressLog
 from engine.store import Store
@@ -194,6 +195,8 @@ def run(
     """Run an engine until a signal, or until nothing has arrived for `until_idle_s` seconds."""
     config = load_config(config_path, sets, data)
     configure("console" if sys.stderr.isatty() else "json")
+    # Kernels are compiled, or read from their cache, before the first frame waits for them.
+    rehearse()
     engine = make_engine(config, until_idle_s)
     signals = _catch_signals(engine)
     try:
