@@ -8,7 +8,6 @@ Refuses    to wait for ever at the start, when somebody is watching
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from time import monotonic
 from typing import Final, Protocol
 
 import numpy as np
@@ -56,6 +55,9 @@ class Line(Protocol):
     def receive(self, timeout_ms: int) -> list[bytes]:
         """Return the headers of all messages that are there, waiting a little for the first."""
 
+    def close(self) -> None:
+        """Let go of the connection."""
+
 
 class Dispatch:
     """Sends readings in one session, after what an earlier one left in the spool."""
@@ -70,11 +72,18 @@ class Dispatch:
         spool: Spool,
         pace: Pace,
         progress: Progress,
+        now_s: Callable[[], float],
         wall_ns: Callable[[], int],
     ) -> None:
-        """Prepare everything but the session; `source` names what the readings are."""
+        """Prepare everything but the session; `engine.feed.open_dispatch` makes the line.
+
+        source   names what the readings are: the same name goes on where it was interrupted
+        now_s    a clock that never goes back
+        wall_ns  what time it is, for pings, and for numbers that no session has had
+        """
         self._gateway = gateway
         self._line = line
+        self._now_s = now_s
         self._wall_ns = wall_ns
         self._readings = readings
         self._spool = spool
@@ -84,7 +93,7 @@ class Dispatch:
         self._row = 0
         self._row_count = readings.time_ns.size
         self._due_ns = np.maximum.accumulate(readings.time_ns)
-        self._started_s = monotonic()
+        self._started_s = self._now_s()
         self._pace_since_s: float | None = None
         self._paced_from_ns = 0
         self._frame_made_s = float("-inf")
@@ -102,7 +111,7 @@ class Dispatch:
 
     def run(self, *, from_start: bool) -> None:
         """Send what is left from before, then the readings; back when all is durable."""
-        self._started_s = monotonic()
+        self._started_s = self._now_s()
         carried = [] if from_start else self._resume()
         self._open_session(carried)
         self._turn_until_done(is_producing=True)
@@ -115,10 +124,14 @@ class Dispatch:
             self._turn_until_done(is_producing=True)
         self._spool.finish()
 
+    def close(self) -> None:
+        """Let go of the line; what is not acknowledged stays in the spool."""
+        self._line.close()
+
     @property
     def elapsed_s(self) -> float:
         """Seconds since the connection was begun."""
-        return monotonic() - self._started_s
+        return self._now_s() - self._started_s
 
     @property
     def rejected_count(self) -> int:
@@ -211,7 +224,7 @@ class Dispatch:
 
     def _turn(self, *, is_producing: bool) -> None:
         """One round: hear of the link, greet, make, send, wait for an answer."""
-        now_s = monotonic()
+        now_s = self._now_s()
         if self._line.is_new():
             self._was_up = True
             self.session.greet_again()
@@ -229,7 +242,7 @@ class Dispatch:
         self._refuse_to_wait(now_s)
         reached = min(max(self._row - 1, 0), self._row_count - 1)
         note = "" if self._line.is_up() else "(no link)"
-        self._progress.show(self._row, int(self._readings.time_ns[reached]), note)
+        self._progress.show(self._row, int(self._readings.time_ns[reached]), note, now_s)
 
     def _skip_message(self) -> bytes | None:
         skip = self.session.skip
@@ -297,7 +310,7 @@ class Dispatch:
     def _hear(self, timeout_ms: int) -> None:
         """Take every answer that is there, and let go of the frames that are durable."""
         for header in self._line.receive(timeout_ms):
-            self.session.hear(header, monotonic())
+            self.session.hear(header, self._now_s())
         if self.session.ack_count or self.session.nak_count:
             self._has_answer = True
         done = [seq for seq in self._unacked if seq <= self.session.durable]

@@ -24,7 +24,7 @@ from engine.cutting import Readings, Values
 from engine.dispatch import Dispatch, Pace
 from engine.errors import EXIT_FINDINGS, EXIT_OK, UnreachableError, UsageError
 from engine.nearest import did_you_mean
-from engine.progress import open_progress
+from engine.progress import Progress, open_progress
 from engine.recordings import Recording, parse_time_ns, read_recording
 from engine.registry import Catalogue
 from engine.spool import Spool
@@ -79,21 +79,19 @@ def feed(path: Path, options: FeedOptions) -> int:
     speed = _speed(options.speed)
     rows = load.readings.time_ns.size
     with ExitStack() as closing:
-        line = DealerLine(options.to)
-        closing.callback(line.close)
         spool = Spool(options.spool or default_spool(name, options.to))
         closing.callback(spool.close)
         progress = open_progress(rows, f"{name} feeds {path.name}", is_quiet=options.is_quiet)
-        dispatch = Dispatch(
+        dispatch = open_dispatch(
             name,
-            _source(path, options),
+            options.to,
             load.readings,
-            line=line,
-            spool=spool,
+            spool,
+            _source(path, options),
             pace=Pace(speed, options.frame_rows, options.codec),
             progress=progress,
-            wall_ns=time.time_ns,
         )
+        closing.callback(dispatch.close)
         closing.callback(_tell, dispatch, load, as_json=options.as_json)
         closing.callback(progress.close)
         try:
@@ -102,6 +100,30 @@ def feed(path: Path, options: FeedOptions) -> int:
             message = f"{options.to}: {error}"
             raise UnreachableError(message) from None
     return EXIT_FINDINGS if dispatch.rejected_count else EXIT_OK
+
+
+def open_dispatch(
+    gateway: str,
+    to: str,
+    readings: Readings,
+    spool: Spool,
+    source: str,
+    *,
+    pace: Pace,
+    progress: Progress,
+) -> Dispatch:
+    """Return a gateway's loop on a line to the engine; UsageError when `to` is no address."""
+    return Dispatch(
+        gateway,
+        source,
+        readings,
+        line=DealerLine(to),
+        spool=spool,
+        pace=pace,
+        progress=progress,
+        now_s=time.monotonic,
+        wall_ns=time.time_ns,
+    )
 
 
 def default_spool(gateway: str, to: str) -> Path:

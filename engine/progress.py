@@ -1,7 +1,6 @@
 """Progress: how far a long command is, on stderr; a bar for people, a line every 10 s for logs."""
 
 import sys
-import time
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -13,8 +12,8 @@ LINE_EVERY_S: Final = 10.0
 class Progress(Protocol):
     """Shows how many of a known number of rows are done, and the event time reached."""
 
-    def show(self, row: int, time_ns: int, note: str) -> None:
-        """Show the state now; cheap enough for every turn of a loop."""
+    def show(self, row: int, time_ns: int, note: str, now_s: float) -> None:
+        """Show the state at a time of any clock; cheap enough for every turn of a loop."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -42,10 +41,11 @@ class _Lines:
         self._total = total
         self._what = what
         self._every_s = every_s
-        self._next_s = time.monotonic() + every_s
+        self._next_s: float | None = None
 
-    def show(self, row: int, time_ns: int, note: str) -> None:
-        now_s = time.monotonic()
+    def show(self, row: int, time_ns: int, note: str, now_s: float) -> None:
+        if self._next_s is None:
+            self._next_s = now_s + self._every_s
         if now_s < self._next_s:
             return
         self._next_s = now_s + self._every_s
@@ -75,11 +75,10 @@ class _Bar:
             transient=True,
         )
         self._task = self._bar.add_task(what, total=total, reached="", note="")
-        self._next_s = 0.0
+        self._next_s = float("-inf")
         self._bar.start()
 
-    def show(self, row: int, time_ns: int, note: str) -> None:
-        now_s = time.monotonic()
+    def show(self, row: int, time_ns: int, note: str, now_s: float) -> None:
         if now_s < self._next_s:
             return
         self._next_s = now_s + 0.1
