@@ -78,15 +78,6 @@ def verdict(x, quality, low, high):
 
 
 @kernel
-def least_of(link, first, last, least):
-    """The least of `least` and the times of the live links from first to last."""
-    for other in range(first, last):
-        if link[other].live:
-            least = min(least, link[other].time_ns)
-    return least
-
-
-@kernel
 def settle(link, site_links, clock_ns):
     """Bring the clocks up to date after links fell silent or came back.
 
@@ -262,8 +253,8 @@ def admit_series(
     Samples start to stop of all sensors fit into the rings: examine and fold them, then close
     what the clock allows, and call again with start = stop until stop = samples. The clock after
     sample j is max(clock_from, min(t0 + j * period, clock_to)). Samples that are ancient or beyond
-    latest_ns take part in nothing (examine_series tells them); a stop may equal its start. A pull
-    (see admit) comes before all samples of its time.
+    latest_ns take part in nothing (examine_series tells them). A stop may equal its start: after a
+    pull (see admit), which comes before all samples of its time.
     """
     begin = min(max(start, first_after(0, t0_ns, period_ns)), samples)
     known = min(max(begin, first_after(latest_ns, t0_ns, period_ns)), samples)
@@ -273,58 +264,45 @@ def admit_series(
         first_sample[i] = start
     if begin == known:
         return samples
+    t = t0_ns + begin * period_ns
     stop = known
-    touch_all(sensor, t0_ns + begin * period_ns, card, link, site_links, clock_ns)
+    for i in range(sensor.size):
+        mine = card[sensor[i]]
+        group = bank[mine.bank]
+        clock = touch(mine, t, link, site_links, clock_ns)
+        oldest = next_pane[mine.bank, mine.site]
+        if oldest == NEVER:
+            oldest = oldest_open(clock, t, group.lateness_ns, group.pane_ns)
+            next_pane[mine.bank, mine.site] = oldest
+        if (t - 1) // group.pane_ns >= oldest + group.slots:
+            freed = ((t - 1) // group.pane_ns - group.slots + 1) * group.pane_ns
+            clock_ns[mine.site] = max(clock, freed + group.lateness_ns + 1)
+            return begin
+        stop = min(stop, first_after((oldest + group.slots) * group.pane_ns, t0_ns, period_ns))
     for i in range(sensor.size):
         mine = card[sensor[i]]
         group = bank[mine.bank]
         oldest = next_pane[mine.bank, mine.site]
-        if oldest == NEVER:
-            t = t0_ns + begin * period_ns
-            oldest = oldest_open(clock_ns[mine.site], t, group.lateness_ns, group.pane_ns)
-            next_pane[mine.bank, mine.site] = oldest
-        stop = min(stop, first_after((oldest + group.slots) * group.pane_ns, t0_ns, period_ns))
         if clock_from_ns[i] != NEVER:
-            t = clock_from_ns[i]
-            oldest = max(oldest, oldest_open(t, t, group.lateness_ns, group.pane_ns))
-        first_sample[i] = first_after(oldest * group.pane_ns, t0_ns, period_ns)
-    stop = max(stop, begin)
-    for i in range(sensor.size):
-        first_sample[i] = min(max(first_sample[i], start), stop)
-    if stop > begin:
-        touch_all(sensor, t0_ns + (stop - 1) * period_ns, card, link, site_links, clock_ns)
-        for i in range(sensor.size):
-            clock_to_ns[i] = clock_ns[card[sensor[i]].site]
-    if stop == known:
-        return samples
-    touch_all(sensor, t0_ns + stop * period_ns, card, link, site_links, clock_ns)
-    pull_all(sensor, t0_ns + stop * period_ns, card, bank, next_pane, clock_ns)
-    return stop
+            before = clock_from_ns[i]
+            oldest = max(oldest, oldest_open(before, before, group.lateness_ns, group.pane_ns))
+        late = first_after(oldest * group.pane_ns, t0_ns, period_ns)
+        first_sample[i] = min(max(late, start), stop)
+        clock_to_ns[i] = touch(mine, t0_ns + (stop - 1) * period_ns, link, site_links, clock_ns)
+    return samples if stop == known else stop
 
 
 @kernel
-def touch_all(sensor, t, card, link, site_links, clock_ns):
-    """Move the links of these sensors, and the clocks of their sites, to time t."""
-    for i in range(sensor.size):
-        mine = card[sensor[i]]
-        link[mine.link].live = 1
-        clock = max(t, link[mine.link].time_ns)
-        link[mine.link].time_ns = clock
-        first, last = site_links[mine.site], site_links[mine.site + 1]
-        clock = least_of(link, first, last, clock)
-        clock_ns[mine.site] = max(clock, clock_ns[mine.site])
-
-
-@kernel
-def pull_all(sensor, t, card, bank, next_pane, clock_ns):
-    """Pull the clocks of sites so far that the panes of time t will fit into the rings."""
-    for i in range(sensor.size):
-        mine = card[sensor[i]]
-        group = bank[mine.bank]
-        pane = (t - 1) // group.pane_ns
-        if pane >= next_pane[mine.bank, mine.site] + group.slots:
-            freed = (pane - group.slots + 1) * group.pane_ns + group.lateness_ns + 1
-            clock_ns[mine.site] = max(clock_ns[mine.site], freed)
+def touch(mine, t, link, site_links, clock_ns):
+    """Move the link of a sensor, and the clock of its site, to time t; return the clock."""
+    link[mine.link].live = 1
+    clock = max(t, link[mine.link].time_ns)
+    link[mine.link].time_ns = clock
+    for other in range(site_links[mine.site], site_links[mine.site + 1]):
+        if link[other].live:
+            clock = min(clock, link[other].time_ns)
+    clock_ns[mine.site] = max(clock, clock_ns[mine.site])
+    return clock_ns[mine.site]
 
 
 @kernel

@@ -195,7 +195,10 @@ def test_float32_bounds_are_exact_for_float32_readings() -> None:
     assert out[panes.HIGH, 0] == values.max()
 
 
-@pytest.mark.skipif(platform.machine() != "x86_64", reason="looks at x86-64 instructions")
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or bool(vars(numba.config)["BOUNDSCHECK"]),
+    reason="looks at x86-64 instructions, without bounds checks",
+)
 @pytest.mark.parametrize("name", ["push_moments", "join_moments", "push_trend", "join_trend"])
 def test_hot_loops_are_vectorised(name: str) -> None:
     """A signed index or a seventeenth array costs a factor of five, silently."""
