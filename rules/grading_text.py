@@ -261,9 +261,11 @@ def _wrong_clear(ladder: LadderDraft, grade: Grade, entry: float, sign: float) -
 
 def _amount(ladder: LadderDraft, draft: Draft) -> float | None:
     """The value of a threshold that is the same for all sensors, as far as units are known."""
-    dimension = ladder.checker.solver.dimension(draft)
-    if draft.is_bare and ladder.value is not None:
-        dimension = ladder.checker.solver.dimension(ladder.value)
+    if ladder.value is None:
+        # Nothing says what is measured; thresholds written alike can be compared all the same.
+        written = {known.unit for known in (*ladder.enter.values(), *ladder.clear.values())}
+        return draft.amount if len(written) == 1 else None
+    dimension = ladder.checker.solver.dimension(ladder.value if draft.is_bare else draft)
     return None if dimension is None else ex.constant(draft.build(dimension, ladder.is_point))
 
 

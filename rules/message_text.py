@@ -71,6 +71,7 @@ def read_message(
     advice: dict[Language, dict[Grade | None, str]] = {}
     impact: dict[Language, str] = {}
     draft = MessageDraft(faults, frozenset(checker.lets), frozenset(checker.inputs), dimension)
+    error_count = len(faults.errors())
     fields = Fields.open(node, MESSAGE, faults)
     for language in LANGUAGES:
         part = fields.node_of(language) if fields else None
@@ -87,7 +88,7 @@ def read_message(
         impact_text = wording.text("impact")
         if impact_text is not None:
             impact[language] = impact_text.text
-    if fields is not None:
+    if fields is not None and len(faults.errors()) == error_count:
         _compare_languages(fields, headline, draft)
     return Message(headline, advice, impact, frozenset(draft.attributes))
 
@@ -263,6 +264,6 @@ def _compare_languages(fields: Fields, headline: dict[Language, str], draft: Mes
             other = "zh" if language == "en" else "en"
             message = f"the {language} headline lacks {names}, which the {other} one has"
             faults.add("W433", fields.key_place(language), message)
-    if "value" not in ours | theirs and not faults.errors():
+    if "value" not in ours | theirs:
         remedy = "add `{{ value | q(…) }}`"
         faults.add("W435", fields.node.place, "no headline tells the value", remedy=remedy)

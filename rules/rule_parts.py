@@ -34,8 +34,12 @@ TAKEN = frozenset(
 LANGUAGE_NAMES: dict[Language, str] = {"zh": "Chinese", "en": "English"}
 
 
-def read_texts(node: Node | None, faults: Faults) -> dict[Language, str]:
+def read_texts(rule: Fields, key: str) -> dict[Language, str]:
     """A text in one or both languages."""
+    node, faults = rule.node_of(key), rule.faults
+    if node is not None and not isinstance(node, MapNode):
+        wrong_shape(node, f"`{key}` is a mapping: {{zh: …, en: …}}", faults)
+        return {}
     fields = Fields.open(node, TEXTS, faults)
     if fields is None:
         return {}
@@ -45,7 +49,7 @@ def read_texts(node: Node | None, faults: Faults) -> dict[Language, str]:
 
 def read_title(rule: Fields, *, is_live: bool) -> dict[Language, str]:
     """The title; a live rule needs both languages."""
-    title = read_texts(rule.node_of("title"), rule.faults)
+    title = read_texts(rule, "title")
     if not is_live:
         return title
     if "title" not in rule.values:

@@ -52,7 +52,7 @@ def read_rule(node: Node, pack: str, macros: frozenset[str], faults: Faults) -> 
         "hazard": _hazard(fields),
     }
     title = rule_parts.read_title(fields, is_live=mode == "live")
-    basis = rule_parts.read_texts(fields.node_of("basis"), faults)
+    basis = rule_parts.read_texts(fields, "basis")
     quality = rule_parts.read_quality(fields.node_of("quality"), grading.grades, faults)
     lateness_ns = rule_parts.read_lateness(fields)
     latch = rule_parts.read_latch(fields, grading.grades)

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping
 
-from rules.errors import Faults, did_you_mean
+from rules.errors import Faults, did_you_mean, nearest
 from rules.fields import Fields, as_text_node, duration_of, wrong_shape
-from rules.grade import Grade, read_grade
+from rules.grade import SPELLINGS, Grade, read_grade
 from rules.scenario import (
     At,
     Between,
@@ -159,6 +159,12 @@ def _never(fields: Fields) -> Never | None:
         return None
     if node.text in EVENTS:
         return Never(None, node.text, node.place)
+    guess = nearest(node.text, (*EVENTS, *SPELLINGS))
+    if guess in EVENTS:
+        remedy = f"did you mean `{guess}`?"
+        message = f"unknown event `{node.text}`"
+        fields.faults.add("E502", node.place, message, remedy=remedy, fix=guess)
+        return None
     grade = read_grade(node.text, node.place, fields.faults)
     return None if grade is None else Never(grade, None, node.place)
 

@@ -195,7 +195,9 @@ def read_text(text: str, name: str, faults: Faults) -> Node | None:
     source = Source.of(name, text)
     tab = text.find("\t")
     if tab >= 0:
-        faults.add("E005", source.place(tab, tab + 1), "a tab", remedy="write spaces")
+        faults.add(
+            "E005", source.place(tab, tab + 1), "a tab is not allowed", remedy="write spaces"
+        )
         return None
     strange = UNPRINTABLE.search(text)
     if strange:
