@@ -174,7 +174,7 @@ def run(line, tale, term, row, limit_ns, changes, count):
         expire(line, term, instant_ns, known_ns)
         if instant_ns < known_ns:
             settle(line, term, line.code, instant_ns)
-        confirm(line, instant_ns, known_ns, unknown_ns)
+        confirm(line, term, instant_ns, known_ns, unknown_ns)
         count = say(line, tale, row, instant_ns, was_blind, changes, count)
         due = next_due(line, term)
     return count
@@ -201,7 +201,7 @@ def judge(line, tale, term, row, time_ns, value, code, changes, count):
             # The lesser: closure may have started a timer in an instant that this one precedes.
             line.mark_ns[g] = min(line.mark_ns[g] + unknown_for_ns, start_ns)
     settle(line, term, code, start_ns)
-    confirm(line, instant_ns, until_ns, unknown_ns)
+    confirm(line, term, instant_ns, until_ns, unknown_ns)
     return say(line, tale, row, instant_ns, was_blind, changes, count)
 
 
@@ -229,9 +229,7 @@ def next_due(line, term):
 
 @kernel
 def expire(line, term, instant_ns, known_ns):
-    """End the timers that are up at an instant, blue before red; also the wait for blind."""
-    if blind_due(line, term, known_ns) <= instant_ns:
-        line.state |= BLIND
+    """End the timers that are up at an instant, blue before red."""
     for g in range(4):
         if timer_end(line, term, g) <= min(instant_ns, known_ns):
             if line.phase >> 2 * g & 3 == ARMING:
@@ -274,16 +272,18 @@ def answer(line, term, code, g, start_ns):
 
 
 @kernel
-def confirm(line, instant_ns, known_ns, unknown_ns):
-    """Note since when the warning is unconfirmed (before the instant: `unknown_ns`), or that
-    it is confirmed again, which ends blindness."""
+def confirm(line, term, instant_ns, known_ns, unknown_ns):
+    """Note since when the warning is unconfirmed (before the instant: `unknown_ns`) and whether
+    that is long enough to be blind; or that it is confirmed again."""
     g = highest(line.phase) - 1
     is_open = g >= 0 and line.code & UNSURE << g != 0 and not is_upheld(line.code, g)
     if g < 0 or (instant_ns < known_ns and not is_open):
         line.state &= FROZEN
-    elif unknown_ns < instant_ns or is_open:
+    else:
         line.state |= UNKNOWN
         line.unknown_ns = min(unknown_ns, instant_ns)
+        if after(line.unknown_ns, term.blind_ns) <= instant_ns:
+            line.state |= BLIND
 
 
 @kernel

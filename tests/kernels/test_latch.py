@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels import latch as kernel
@@ -147,6 +147,48 @@ def truth(terms, readings):
 two_rules = st.tuples(rules(), rules())
 
 
+def corner(*readings, hold, clear=0, stale=None, blind=None):
+    """One row; readings of (time, a letter per grade, horizon): what it means is in LETTERS."""
+    terms = Terms(hold, [clear] * 4 if isinstance(clear, int) else clear, stale, blind)
+    letters = [(t, [LETTERS[x] for x in text], horizon) for t, text, horizon in readings]
+    return {
+        "terms": (terms, terms),
+        "readings": [(0, t, float(t), meaning, horizon) for t, meaning, horizon in letters],
+    }
+
+
+LETTERS = {"T": (True, False), "F": (False, True), "u": (None, None), "b": (False, False)}
+EDGES = [
+    # Red ends its hold with the last moment that is known; whether blue clears is not known then.
+    corner((0, "FFFT", 0), (20, "uFFF", 20), hold=[0, 0, 0, 10], stale=10),
+    # Yellow switches blue on in silence, at an instant that a late reading then precedes.
+    corner(
+        *((0, "FFuT", 0), (10, "FTuT", 10), (12, "FTuT", 30), (33, "FFuF", 33)),
+        hold=[0, 5, None, 0],
+        clear=[20, 0, 0, 0],
+    ),
+    # A late reading that had run out before the warning was called blind begins a hold of yellow.
+    corner(
+        *((0, "TFFF", 0), (5, "TTFF", 100), (50, "TTFF", 100), (60, "TTFF", 100)),
+        **{"hold": [0, 10, 99, 99], "stale": 10, "blind": 30},
+    ),
+    # One nanosecond was unknown, and it does not count.
+    corner((0, "TFFF", 0), (6, "TFFF", 6), (11, "TFFF", 11), hold=[10, 9, 9, 9], stale=5),
+    # Red switches blue on, and blue begins to clear at once.
+    corner((0, "FFFT", 0), (30, "FFFF", 30), hold=[0, 0, 0, 0], clear=[20, 0, 0, 0]),
+    # Raised in the instant from which on nobody knows, by a rule that calls that blind at once.
+    corner((0, "TFFF", 0), (9, "TFFF", 9), hold=[1, 9, 9, 9], stale=1, blind=0),
+]
+
+
+def with_edges(test):
+    """Try the corners each time; chance comes by them once in some thousand rounds."""
+    for edge in EDGES:
+        test = example(**edge)(test)
+    return test
+
+
+@with_edges
 @given(terms=two_rules, readings=arrivals())
 def test_latches_say_what_the_definition_says(terms, readings):
     """Anything else is a warning that comes wrongly, or one that does not come."""

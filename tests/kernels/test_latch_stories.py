@@ -125,6 +125,11 @@ def test_a_hold_that_ends_at_the_instant_of_a_reading_is_over():
     assert alone(simple(clear_hold=5), (0, BLUE, 0), (10, LOW, 10)) == [(10, "raised")]
 
 
+def test_a_hold_that_ends_with_a_reading_is_known_with_it():
+    """A warning does not wait for the clock when the reading itself is the proof."""
+    assert alone(simple(), (0, BLUE, 0), (10, BLUE, 10)) == [(10, "raised")]
+
+
 def test_on_and_off_in_one_instant_is_nothing():
     """One instant has one message, from the grade before to the grade after."""
     assert alone(simple(), (0, BLUE, 0), (10, LOW, 10)) == []
@@ -240,6 +245,27 @@ def test_a_shorter_hold_counts_from_the_same_beginning():
     assert machine.due_ns[0] == 20
     machine.sweep(50)
     assert alone(machine) == [(20, "raised")]
+
+
+def test_an_edit_is_not_said_to_be_older_than_what_was_said():
+    """Yellow would have been on at 45 by the new hold, but blue was said at 50."""
+    machine = Machine(Terms([50, 100, None, None], [0] * 4), rows=1)
+    machine.read([(0, 0, 1.0, HIGH[2], 0)])
+    machine.sweep(60)
+    machine.terms["for_ns"][0, 1] = 45
+    machine.due_ns[:] = standing.NEVER_NS
+    machine.sweep(60)
+    assert alone(machine) == [(50, "raised"), (50, "upgraded")]
+
+
+def test_the_value_that_is_remembered_does_not_depend_on_room():
+    """A snapshot has the same bytes, however the storm was drained."""
+    lines = []
+    for room in (1, 9):
+        machine = Machine(Terms([0, None, None, None], [1] * 4), rows=1, room=room)
+        machine.read([(0, 0, 1.0, BLUE, 0), (0, 0, 2.0, LOW, 0), (0, 5, 3.0, NOTHING, 5)])
+        lines.append(machine.latch.tobytes())
+    assert lines[0] == lines[1]
 
 
 def test_ranges_are_swept_to_their_own_horizons():

@@ -80,8 +80,6 @@ class Row:
 
     def step(self, reading: tuple[int, float, list[Meaning]] | None) -> None:
         before, was_blind = self.grade(), self.blind
-        if self.is_unsure() and self.terms.blind is not None:
-            self.blind |= self.unsure_for >= self.terms.blind
         for g in range(4):
             self.end_timer(g)
         if reading is not None:
@@ -97,6 +95,8 @@ class Row:
                         self.ask(lower)
         if not self.is_unsure():
             self.blind, self.unsure_for = False, 0
+        elif self.terms.blind is not None:
+            self.blind |= self.unsure_for >= self.terms.blind
         self.tell(before, was_blind)
 
     def ask(self, g: int) -> bool:
