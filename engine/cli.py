@@ -29,9 +29,6 @@ COMMANDS: Final = {
     "explain": "engine.explain:explain",
 }
 
-# Commands that run kernels; where those are cached is decided before Numba is imported.
-COMPILED: Final = frozenset({"run", "test", "demo", "warmup"})
-
 EXISTING = click.Path(path_type=Path, exists=True)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -91,10 +88,6 @@ def _failed(error: Exception) -> int:
 
 def _function(name: str) -> Callable[..., int]:
     """Import the function of a command."""
-    if name in COMPILED:
-        from engine.numba_cache import prepare_cache
-
-        prepare_cache()
     module, _, function = COMMANDS[name].partition(":")
     found: Callable[..., int] = getattr(importlib.import_module(module), function)
     return found

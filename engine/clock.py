@@ -120,7 +120,8 @@ class Clock:
             )
             yield AdmittedSeries(
                 *(series.sensor, series.t0_ns, series.period_ns, start, stop),
-                *(series.value, outcome, tally, clock_from_ns.copy(), clock_to_ns.copy()),
+                *(series.value, outcome, tally, first.copy(), latest_ns),
+                *(clock_from_ns.copy(), clock_to_ns.copy()),
                 lateness_ns=lateness_ns,
                 is_last=stop == samples,
             )

@@ -85,6 +85,8 @@ class AdmittedSeries:
     value          float[n, m]
     outcome        uint8[n, m]  codes of kernels.stage, from start to stop
     tally          int64[n, 9]  how often each outcome
+    first_sample   int64[n]     samples before it are late
+    latest_ns      samples after it are not believed
     clock_from_ns  int64[n]     clock of the sensor's site before these samples
     clock_to_ns    int64[n]     and after them
     lateness_ns    int64[n]     of the sensor's bank
@@ -98,6 +100,8 @@ class AdmittedSeries:
     value: Floats
     outcome: Bytes
     tally: Ints
+    first_sample: Ints
+    latest_ns: int
     clock_from_ns: Ints
     clock_to_ns: Ints
     lateness_ns: Ints
@@ -111,6 +115,7 @@ class AdmittedSeries:
             value=self.value[chosen],
             outcome=self.outcome[chosen],
             tally=self.tally[chosen],
+            first_sample=self.first_sample[chosen],
             clock_from_ns=self.clock_from_ns[chosen],
             clock_to_ns=self.clock_to_ns[chosen],
             lateness_ns=self.lateness_ns[chosen],

@@ -15,8 +15,6 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -34,15 +32,16 @@ from engine import lines, registry
 from engine.config import EngineConfig, load
 from engine.dispatch import Dispatch, Pace
 from engine.errors import EXIT_FINDINGS, EXIT_OK, UnreachableError
+from engine.feed import open_dispatch
 from engine.listen import Listener, Teller
 from engine.plant import CYCLE_S, readings_of
 from engine.progress import open_progress
 from engine.spool import Spool
 
-CONFIG: Final = Path(__file__).resolve().parent.parent / "configs" / "demo" / "engine.yaml"
+ROOT: Final = Path(__file__).resolve().parent.parent
+CONFIG: Final = ROOT / "configs" / "demo" / "engine.yaml"
 FRAME_ROWS: Final = 100
-# The engine compiles its kernels at its very first start, which takes half a minute.
-START_S: Final = 180.0
+START_S: Final = 60.0
 STOP_S: Final = 20.0
 DEMO_S_MAX: Final = 24 * 3600.0
 TABLE_ROWS: Final = 18
@@ -149,12 +148,14 @@ def demo(seconds: float | None, data: Path | None) -> int:
     """Run the demonstration; with `seconds` it ends by itself, with a summary."""
     with contextlib.ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tocsin-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        click.echo("Preparing: kernels are compiled at the very first start …", err=True)
+        subprocess.run([sys.executable, "-m", "engine", "warmup"], check=True, cwd=ROOT)
         sets = _free_ports()
         config = load(CONFIG, sets, folder)
         click.echo(f"Simulated gateways feed a real engine; cycle of {CYCLE_S:.0f} s.", err=True)
-        click.echo("Preparing (kernels are compiled once, at the very first start) …", err=True)
         process = stack.enter_context(_engine(sets, folder))
-        _wait_ready(config, process, folder)
+        _wait_ready(process, folder)
         numbers = Numbers()
         screen = Screen(numbers)
         stack.callback(screen.close)
@@ -178,12 +179,12 @@ class Gateways:
         # A day of 100 Hz is made in advance no longer than it is shown.
         seconds = min(seconds, 3600.0)
         self.dispatches = [
-            Dispatch(
+            open_dispatch(
                 name,
                 config.intake,
                 readings_of(catalogue, number, start_ns, seconds),
-                Spool(folder / "spools" / name),
-                f"demo {start_ns}",
+                spool=Spool(folder / "spools" / name),
+                source=f"demo {start_ns}",
                 pace=Pace(1.0, FRAME_ROWS, "raw"),
                 progress=open_progress(1, name, is_quiet=True),
             )
@@ -245,7 +246,7 @@ def _engine(sets: list[str], folder: Path) -> Iterator["subprocess.Popen[bytes]"
         # Its own group: Ctrl-C in the terminal is for the demonstration, which stops it in order.
         process = subprocess.Popen(
             command, stdout=output, stderr=output, start_new_session=True,
-            cwd=CONFIG.parent.parent.parent, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            cwd=ROOT, env=os.environ | {"PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
         try:
             yield process
@@ -257,19 +258,20 @@ def _engine(sets: list[str], folder: Path) -> Iterator["subprocess.Popen[bytes]"
                 process.kill()
 
 
-def _wait_ready(config: EngineConfig, process: "subprocess.Popen[bytes]", folder: Path) -> None:
-    """Wait until the engine says that it is ready; its own words when it ends instead."""
+def _wait_ready(process: "subprocess.Popen[bytes]", folder: Path) -> None:
+    """Wait until this very engine says that it has started; its own words when it ends instead.
+
+    Its log is asked, not its port: another engine may answer there.
+    """
     deadline_s = time.monotonic() + START_S
     while time.monotonic() < deadline_s:
+        log = (folder / "engine.log").read_text(errors="replace")
         if process.poll() is not None:
-            log = (folder / "engine.log").read_text(errors="replace")
             message = f"the engine ended with {process.returncode}:\n{log[-4000:]}"
             raise UnreachableError(message)
-        try:
-            with urllib.request.urlopen(f"http://{config.http}/readyz", timeout=1):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
+        if "engine_started" in log:
+            return
+        time.sleep(0.1)
     message = f"the engine was not ready after {START_S:.0f} s"
     raise UnreachableError(message)
 

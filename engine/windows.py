@@ -226,24 +226,15 @@ class Windows:
             )
         else:
             _extremes(block, low, high)
-        rows = card["row"][block.sensor].astype(np.int64)
         if self.plan.needs_raw:
-            raw.fold_raw(*self._raw_readings(block, rows))
+            raw.fold_raw_series(
+                *(self.raw, block.sensor, block.t0_ns, block.period_ns, block.start, block.stop),
+                *(block.first_sample, block.latest_ns, block.value, block.outcome),
+                *(card, self.bank),
+            )
         for onset in self.onsets:
             onset.fold_series(block, card)
         return low, high
-
-    def _raw_readings(self, block: AdmittedSeries, rows: Ints) -> tuple[NDArray[np.generic], ...]:
-        first = np.full(block.sensor.size, block.start, dtype=np.int64)
-        readings = block.as_readings(np.arange(block.sensor.size), first)
-        pane = (readings.time_ns - 1) // self.plan.pane_ns
-        moment_ns = readings.time_ns - pane * self.plan.pane_ns
-        has_place = (readings.outcome != stage.LATE) & (readings.outcome != stage.FUTURE)
-        has_place &= readings.outcome != stage.ANCIENT
-        row = np.repeat(rows, block.stop - block.start)
-        slot = np.where(has_place, row * self.plan.slots + (pane & (self.plan.slots - 1)), -1)
-        moment = (moment_ns // int(self.bank[self.number]["step_ns"])).astype(np.uint32)
-        return self.raw, slot, moment, readings.value, readings.outcome
 
     def close(self, pane: int, start_row: Ints, stop_row: Ints) -> Measures | None:
         """Close a pane for ranges of rows; returns what is known at its end."""

@@ -23,10 +23,13 @@ Function = TypeVar("Function", bound=Callable[..., object])
 def cache_folder(wanted: str) -> str:
     """Find a folder of this user's for compiled kernels; without one Numba fails at import.
 
-    Numba compiles a file again when that file changes. It notices neither a change of this one
-    nor whether bounds are checked, so the folder is named after both.
+    Numba compiles a file again when that file changes. It notices neither a change of another
+    file nor whether bounds are checked, so the folder is named after all sources and that.
     """
-    source = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:12]
+    sums = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        sums.update(path.read_bytes())
+    source = sums.hexdigest()[:12]
     is_checked = vars(config)["BOUNDSCHECK"]
     name = f"tocsin-{source}-{'checked' if is_checked else 'unchecked'}"
     places = [wanted, "~/.cache", f"{tempfile.gettempdir()}/tocsin-{os.getuid()}"]
@@ -41,7 +44,8 @@ def cache_folder(wanted: str) -> str:
     return wanted
 
 
-vars(config)["CACHE_DIR"] = cache_folder(vars(config)["CACHE_DIR"])
+CACHE_FOLDER = cache_folder(vars(config)["CACHE_DIR"])
+vars(config)["CACHE_DIR"] = CACHE_FOLDER
 
 
 def kernel(function: Function) -> Function:

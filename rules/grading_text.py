@@ -285,7 +285,7 @@ def build_ladder(ladder: LadderDraft) -> Ladder:
         value=value.build(dimension, ladder.is_point),
         direction="above" if ladder.direction == "above" else "below",
         enter=enter,
-        clear=clear,
+        clear=dict(sorted(clear.items())),
         for_ns=ladder.for_ns,
         clear_for_ns=ladder.clear_for_ns,
         shown=written.pop() if len(written) == 1 else own or value.unit,

@@ -32,7 +32,7 @@ def _sum(
     # Faults about `a + b` speak of b first: b is added to a.
     if not checker.equate(left, right, "used" if right.is_bare or left.is_bare else verb):
         return None
-    whole = left if right.is_bare else right
+    whole = _lead([left, right])
     is_temperature = checker.solver.dimension(whole) == TEMPERATURES
     kind = _sum_kind(syntax.operator, left.kind, right.kind)
     if kind is None and is_temperature:
@@ -98,9 +98,9 @@ def _product(
         if draft.kind == "point" and checker.solver.dimension(draft) == TEMPERATURES:
             wording.scaled_point(draft, checker.faults)
             return None
-    # In a product a share is a factor: `80 % * asset.p_max` is a pressure.
-    of_left = NUMBER if _is_factor(left, sign) else left.dimension
-    of_right = NUMBER if _is_factor(right, sign) else right.dimension
+    # Beside a quantity a share is a factor: `80 % * asset.p_max` is a pressure.
+    of_left = NUMBER if _is_factor(left, right, sign) else left.dimension
+    of_right = NUMBER if _is_factor(right, left, sign) else right.dimension
     powers = dict(left.variables)
     for variable, power in right.variables:
         powers[variable] = powers.get(variable, 0) + sign * power
@@ -136,8 +136,10 @@ def _product(
     )
 
 
-def _is_factor(draft: Draft, sign: int) -> bool:
-    return sign == 1 and draft.is_literal and draft.dimension == SHARES
+def _is_factor(draft: Draft, other: Draft, sign: int) -> bool:
+    """True for a share that multiplies a quantity; `2 * 3 %` are 6 %."""
+    is_share = draft.is_literal and draft.dimension == SHARES
+    return sign == 1 and is_share and not other.is_bare
 
 
 def chain(checker: "Checker", syntax: Chain, operands: list[Draft], node: TextNode) -> Draft | None:

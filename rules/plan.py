@@ -109,6 +109,8 @@ class RulePlan:
 
     def shown(self, value: float) -> float:
         """A value that was compared, in the unit of the rule's thresholds."""
+        if not self.unit:
+            return value
         is_point = ex.dimension_of(self.value) == self.rule.input.scale.unit.dimension
         return self.rule.input.scale.show(value, read_unit(self.unit), is_point=is_point)
 

@@ -334,6 +334,31 @@ def read_quantity(text: str) -> tuple[float, str]:
     return float(found[1]), found[2]
 
 
+def attribute_value(text: str, dimension: Dimension, scale: Scale, *, is_point: bool) -> float:
+    """What the catalogue says of a sensor (`1.5 %`, `90 min`, `0.8`), in a rule's scale.
+
+    A bare number is in the unit of the rule's input where it is of the input's dimension, and a
+    plain number where that is what the rule needs; elsewhere nobody can know its unit. UnitError
+    when the text is not a quantity of the dimension.
+    """
+    if dimension == DURATION and (length_ns := duration_ns(text)) is not None:
+        return length_ns / NS_PER_S
+    amount, symbol = read_quantity(text)
+    if not symbol and dimension in (NUMBER, scale.unit.dimension):
+        unit = scale.unit if dimension == scale.unit.dimension else ONE
+        return scale.bring(amount, unit, is_point=is_point)
+    if not symbol:
+        message = f"`{text}` needs a unit: the rule compares it with {describe(dimension)}"
+        raise UnitError(message)
+    unit = read_unit(symbol)
+    if dimension == NUMBER and unit.dimension == SHARES:
+        return amount * unit.factor
+    if unit.dimension != dimension:
+        message = f"`{text}` is {describe(unit.dimension)}, but the rule compares it with "
+        raise UnitError(message + describe(dimension))
+    return scale.bring(amount, unit, is_point=is_point)
+
+
 def read_duration(text: str) -> int:
     """Nanoseconds of `30s`, `5m`, `1h30m` or `0.5 s`; `m` is minutes. UnitError when it is none."""
     stripped = text.strip()
