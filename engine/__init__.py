@@ -1,1 +1,41 @@
-"""To be written."""
+"""The third floor: bytes, time, state and sockets. Which file answers which question?
+
+Walking with a frame, from the gateway to the siren:
+
+    How does a gateway send?                          feed: recordings, cutting, spool, dispatch,
+                                                      gateway
+    What is on the wire?                              wire (headers), body (columns)
+    Who receives a frame, and says when it is safe?   intake; gate: callers, deadletters
+    Where is it written down first?                   journal: segments, reader; disk
+    How does it become readings of a shard?           decode, inlet, layout, columns
+    What time is it there, and what is late?          clock
+    What happened in the last minutes?                windows, onsets
+    What can rules look at?                           features
+    Is it unusual?                                    anomaly, model_state
+    Which grade stands?                               latches
+    What are people told?                             episodes
+    Where does a warning become final?                sinks: ledger, positions, content
+    Who publishes it, and answers about the past?     publisher, replay
+    How does a consumer hear it?                      listen: follower, lines
+
+The rooms of that walk (intake, decode, clock, windows, features, anomaly, episodes, sinks) do not
+know each other. Corridors join them:
+
+    Inside one shard?                                 shard
+    The whole flow on one page?                       dataflow; ports is all that Bytewax touches
+    From configuration to the end of a process?       run; assembly
+    What survives a restart, and a change of rules?   store, adoption
+
+Around the walk:
+
+    What may be typed?                                cli; __main__
+    What does a file mean, and what is wrong in it?   config, document, amounts, endpoints
+    What is known before the first frame?             registry: csv_text, sensor_types; sorts
+    Do rules, models and catalogue fit together?      links, check
+    Do the tests of a pack hold?                      trial
+    What does a code mean?                            explain, nearest
+    What can be seen in a minute?                     demo, plant
+    What ends a command, and with which code?         errors
+    How is the engine, and who is told?               meters, operations, notify, logs, progress
+    What has to be compiled before the first frame?   warmup, rehearsal
+"""
