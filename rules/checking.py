@@ -120,7 +120,7 @@ class Checker:
     def _leaf(self, leaf: Leaf, node: TextNode, sign: int, depth: int) -> Draft | None:
         match leaf.form:
             case "number":
-                return literals.number(leaf, node, sign, self.main)
+                return literals.number(leaf, node, sign, self.main, self.faults)
             case "quantity":
                 return literals.quantity(leaf, node, sign, self.main, self.faults)
             case "duration":

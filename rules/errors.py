@@ -15,7 +15,7 @@ from difflib import get_close_matches
 # Of a long line only a window around the fault is shown: 160 letters, 100 of them before it.
 LINE_MAX = 160
 BEFORE_MAX = 100
-SEVERITIES = {"E": "error", "W": "warning", "N": "note"}
+KINDS = {"E": "error", "W": "warning", "N": "note"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,22 @@ class Fault:
     fix: str = ""
 
     @property
-    def severity(self) -> str:
+    def kind(self) -> str:
         """`error`, `warning` or `note`."""
-        return SEVERITIES[self.code[0]]
+        return KINDS[self.code[0]]
+
+    @property
+    def is_error(self) -> bool:
+        """True for a fault that refuses a file."""
+        return self.code[0] == "E"
+
+    @property
+    def severity(self) -> str:
+        """As `kind`, in the word that editors use."""
+        return self.kind
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.severity}[{self.code}]: {self.message}"
+        return f"{self.place}: {self.kind}[{self.code}]: {self.message}"
 
 
 @dataclass(slots=True)
@@ -92,11 +102,11 @@ class Faults:
 
     def errors(self) -> list[Fault]:
         """The faults that refuse a file."""
-        return [fault for fault in self.sorted() if fault.code[0] == "E"]
+        return [fault for fault in self.sorted() if fault.is_error]
 
     def warnings(self) -> list[Fault]:
         """The faults that refuse nothing: warnings and notes."""
-        return [fault for fault in self.sorted() if fault.code[0] != "E"]
+        return [fault for fault in self.sorted() if not fault.is_error]
 
 
 class RuleErrors(Exception):
@@ -153,7 +163,7 @@ def _entry(fault: Fault) -> dict[str, object]:
             "start": {"line": line, "character": column},
             "end": {"line": line, "character": column + place.length},
         },
-        "severity": fault.severity,
+        "severity": fault.kind,
         "code": fault.code,
         "message": fault.message,
     }

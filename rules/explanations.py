@@ -27,6 +27,12 @@ EXPRESSION_FAULTS: Final = {
         "value >= 1 %",
         "when",
     ),
+    "E104": Explanation(
+        "A threshold that nothing can reach, or a value that is never known, warns of nothing.",
+        "value >= 1e999",
+        "value >= 1 %",
+        "when",
+    ),
     "E110": Explanation(
         "There is no such feature; `tocsin explain features` lists them.",
         "meen(5m) >= 1 %",

@@ -98,6 +98,11 @@ def _product(
         if draft.kind == "point" and checker.solver.dimension(draft) == TEMPERATURES:
             wording.scaled_point(draft, checker.faults)
             return None
+    if syntax.operator == "/" and right.amount == 0:
+        remedy = "what is divided by zero is never known"
+        place = wording.place_of(right)
+        checker.faults.add("E104", place, "a division by zero", remedy=remedy)
+        return None
     # Beside a quantity a share is a factor: `80 % * asset.p_max` is a pressure.
     of_left = NUMBER if _is_factor(left, right, sign) else left.dimension
     of_right = NUMBER if _is_factor(right, left, sign) else right.dimension

@@ -21,12 +21,18 @@ from rules.units import (
 from rules.yaml_text import TextNode
 
 MINUTE = Unit("min", 60.0, DURATION)
+# Far beyond anything that is measured, and far from where floats end, whatever it is multiplied by.
+AMOUNT_MAX = 1e100
 PLAIN = Scale(Unit("", 1.0, NUMBER))
 
 
-def number(leaf: Leaf, node: TextNode, sign: int, home: Input | None) -> Draft:
+def number(
+    leaf: Leaf, node: TextNode, sign: int, home: Input | None, faults: Faults
+) -> Draft | None:
     """A number without a unit; beside a quantity of the input it is read in the input's unit."""
     value = sign * float(leaf.text)
+    if not _is_sensible(value, leaf, node, faults):
+        return None
 
     def build(dimension: Dimension, is_point: bool) -> ex.Node:
         place = node.part(leaf.start, leaf.end)
@@ -49,6 +55,15 @@ def number(leaf: Leaf, node: TextNode, sign: int, home: Input | None) -> Draft:
     )
 
 
+def _is_sensible(value: float, leaf: Leaf, node: TextNode, faults: Faults) -> bool:
+    """False, with a fault, for a number that nothing measures."""
+    if abs(value) <= AMOUNT_MAX:
+        return True
+    place = node.part(leaf.start, leaf.end)
+    faults.add("E104", place, f"`{leaf.text}` is too large", remedy="nothing measures so much")
+    return False
+
+
 def quantity(
     leaf: Leaf, node: TextNode, sign: int, home: Input | None, faults: Faults
 ) -> Draft | None:
@@ -63,6 +78,8 @@ def quantity(
         faults.add("E201", place, str(problem), remedy=problem.remedy, fix=guess)
         return None
     value = sign * amount
+    if not _is_sensible(value, leaf, node, faults):
+        return None
     scale = home.scale if home else PLAIN
 
     def build(dimension: Dimension, is_point: bool) -> ex.Node:

@@ -90,8 +90,9 @@ def call(checker: "Checker", syntax: Call, node: TextNode, depth: int) -> Draft 
         return _function(checker, syntax, node, depth)
     base = syntax.base
     if isinstance(base, Leaf) and base.form == "name":
-        if base.text in SCOPES and base.text not in checker.lets:
-            return _attribute(checker, syntax, base.text, node)
+        scope = next((scope for scope in SCOPES if scope == base.text), None)
+        if scope is not None:
+            return _attribute(checker, syntax, scope, node)
         if base.text in checker.many:
             _refuse_method(checker, syntax, node)
             return None
@@ -308,7 +309,7 @@ def _feature(
     )
 
 
-def _attribute(checker: "Checker", syntax: Call, scope: str, node: TextNode) -> Draft | None:
+def _attribute(checker: "Checker", syntax: Call, scope: ex.Scope, node: TextNode) -> Draft | None:
     """`asset.v_red`: a quantity of the dimension it is compared with, or a text."""
     place = node.part(syntax.name_start, syntax.name_end)
     if syntax.arguments is not None:
@@ -326,7 +327,7 @@ def _attribute(checker: "Checker", syntax: Call, scope: str, node: TextNode) -> 
     def build(dimension: Dimension, is_point: bool) -> ex.Node:
         is_text = variable in solver.texts
         whole = node.part(syntax.start, syntax.end)
-        return ex.Attribute(scope, syntax.name, dimension, is_text, is_point, whole)  # type: ignore[arg-type]
+        return ex.Attribute(scope, syntax.name, dimension, is_text, is_point, whole)
 
     draft = Draft(
         "quantity",

@@ -9,6 +9,7 @@ take one period; the late one arrives D after its time. `noise N` adds up to ±N
 run. Nothing here knows the engine: it runs the columns and compares.
 """
 
+import math
 import random
 import re
 from collections.abc import Iterator, Mapping
@@ -181,8 +182,12 @@ def _segment(text: str, start: int) -> _Segment:
             named = found.groupdict()
             first = float(named.get("a") or 0)
             duration_ns = _duration(named["d"], start + found.start("d")) if "d" in named else 0
+            second = float(named.get("b") or first)
             noise = abs(float(named.get("n") or 0))
-            return _Segment(form, first, float(named.get("b") or first), noise, duration_ns)
+            if not math.isfinite(first + second + noise):
+                message = "a reading too large to be one"
+                raise _Unreadable(message, start, start + len(text))
+            return _Segment(form, first, second, noise, duration_ns)
     message = f"`{text}` is not a segment of a feed" if text else "an empty segment"
     raise _Unreadable(
         message,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rules.errors import Faults, Place, did_you_mean
+from rules.expression import Scope
 
 LANGUAGE_VERSION = "1"
 
@@ -106,7 +107,7 @@ SET_METHODS = _words("votes share any all max_of min_of mean_of median_of")
 METHODS_LATER = SET_METHODS | {"within", "grade", "hull", "size"}
 NAMES_LATER = _words("seq cluster none never blue yellow orange red")
 KEYWORDS_LATER = _words("offset robust trend p radius")
-SCOPES = ("asset", "sensor", "site")
+SCOPES: tuple[Scope, ...] = ("asset", "sensor", "site")
 FUNCTIONS = ("known", "or_else")
 TRUTHS = {"true": True, "false": False}
 

@@ -97,6 +97,9 @@ def condition(folder: Path, text: str, unit: str = '"%"', rule: str = "") -> ex.
         ("°C", "mean(1m) + 5 K < value", "(mean(60) + 5) < value()"),
         ("kPa", "80 % * asset.p_max < value", "(0.8 * asset.p_max) < value()"),
         ("kPa", "value > 2 * 150", "value() > (2 * 150)"),
+        ("kPa", "value > 1.5e3 Pa", "value() > 1.5"),
+        ("kPa", "count(5m) > 1e3", "count(300) > 1000"),
+        ("kPa", "count(5m) > 25E-1", "count(300) > 2.5"),
         ('"%"', "value > 2 * 3 % - 1 %", "value() > ((2 * 3) - 1)"),
         ('"%"', "mean(1m) / mean(1h) + 50 % > 2", "((mean(60) / mean(3600)) + 0.5) > 2"),
         ('"%"', "age + 5m > 10m", "(age() + 300) > 600"),
@@ -191,7 +194,7 @@ def test_every_quantity_has_a_unit_to_show(
         "mean(1m) / mean(1h) + 50 % > value",
         "50 % * 50 % < value",
         "(mean(1m) > 1 %) + 1 > 2",
-        "value > 1 / 0 s",
+        "value > 1 / (2 s)",
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(text: str, tmp_path: Path) -> None:
@@ -341,6 +344,13 @@ def test_depth_without_end_is_refused(text: str) -> None:
     faults = Faults()
     assert parse(scalar(text), faults) is None
     assert codes(faults)[0] in ("E101", "E103")
+
+
+@pytest.mark.parametrize("text", ["value > 1e999 %", "value > -1e200", "value / 0 > 1 %"])
+def test_numbers_that_no_float_can_hold_are_refused(text: str, tmp_path: Path) -> None:
+    """A threshold of infinity is a rule that is silent for ever."""
+    found = load_text(tmp_path, pack_text(levels=f"blue: {{when: '{text}'}}"))
+    assert codes(found.errors) == ["E104"]
 
 
 def test_names_that_multiply_are_refused_soon(tmp_path: Path) -> None:

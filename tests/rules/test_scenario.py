@@ -87,6 +87,7 @@ def test_the_period_of_the_input_is_used_where_the_feed_has_none() -> None:
         ("1 for 400d @1s", 1, 14),
         ("1 for 1s @0s", 1, 12),
         ("1 for 1s", 1, 8),
+        ("1e999 for 1s @1s", 1, 12),
     ],
 )
 def test_a_fault_in_a_feed_is_pointed_at(text: str, column: int, length: int) -> None:
