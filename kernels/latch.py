@@ -11,10 +11,9 @@ nothing. So a latch is a function of event time only, and each change has an ins
 a row sleeps until its next reading or its next timer, whichever is first. At one instant the
 timers that end there go first, then the conditions, blue before red; all of it is one record.
 
-An instant is over once the horizon (the clock of the site, less the lateness) has passed it. A
-reading may still come for an instant that is over. It is judged as of its own time, but what has
-been said is not unsaid: it takes effect no earlier than the latest record of its row. The horizon
-of a row never goes back.
+An instant is over once the horizon (the site's clock less the lateness; it never goes back) has
+passed it. A reading may still come for such an instant. It is judged as of its own time, but what
+has been said is not unsaid: it takes effect no earlier than the latest record of its row.
 """
 
 from kernels.jit import kernel, prefetch
@@ -252,10 +251,12 @@ def settle(line, term, code, start_ns):
 def answer(line, term, code, g, start_ns):
     """One latch meets its conditions; True if it has to turn on now."""
     phase = line.phase >> 2 * g & 3
-    if phase in (OFF, ARMING):
+    if not term.exists >> g & 1:
+        set_phase(line, g, OFF)
+    elif phase in (OFF, ARMING):
         if code >> 4 + g & 1:
             freeze(line, g, start_ns)
-        elif code >> g & 1 and term.exists >> g & 1:
+        elif code >> g & 1:
             start(line, g, ARMING, start_ns)
             return timer_end(line, term, g) <= start_ns
         else:
@@ -317,8 +318,7 @@ def say(line, tale, row, instant_ns, was_blind, changes, count):
 def turn_on(line, term, g):
     """Switch a latch on, and with closure the lower ones, whatever they were doing."""
     for lower in range(0 if term.closure else g, g + 1):
-        if term.exists >> lower & 1:
-            set_phase(line, lower, ON)
+        set_phase(line, lower, ON if term.exists >> lower & 1 else OFF)
 
 
 @kernel

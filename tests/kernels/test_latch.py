@@ -172,6 +172,11 @@ EDGES = [
         *((0, "TFFF", 0), (5, "TTFF", 100), (50, "TTFF", 100), (60, "TTFF", 100)),
         **{"hold": [0, 10, 99, 99], "stale": 10, "blind": 30},
     ),
+    # The same, where yellow had ten of its fifteen.
+    corner(
+        *((0, "TTFF", 0), (5, "TTFF", 100), (50, "TTFF", 100)),
+        **{"hold": [0, 15, 99, 99], "stale": 10, "blind": 20},
+    ),
     # One nanosecond was unknown, and it does not count.
     corner((0, "TFFF", 0), (6, "TFFF", 6), (11, "TFFF", 11), hold=[10, 9, 9, 9], stale=5),
     # Red switches blue on, and blue begins to clear at once.

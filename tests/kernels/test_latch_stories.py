@@ -247,6 +247,19 @@ def test_a_shorter_hold_counts_from_the_same_beginning():
     assert alone(machine) == [(20, "raised")]
 
 
+def test_a_grade_that_an_edit_took_away_ends():
+    """Its latch must neither hang in its timer nor hold the row up for ever."""
+    yellow = [(0, "raised"), (15, "upgraded"), (20, "downgraded")]
+    orange = [(0, "raised")]
+    for taken, said in ((1, yellow), (2, orange)):
+        machine = Machine(Terms([0, 0, 15, None], [0] * 4, stale=15), rows=1)
+        machine.read([(0, 0, 1.0, HIGH[3], 0)])
+        machine.terms["exists"] = 7 - (1 << taken)
+        machine.due_ns[:] = standing.NEVER_NS
+        machine.sweep(20)
+        assert alone(machine, (20, HIGH[3] if taken == 2 else HIGH[1], 20)) == said
+
+
 def test_an_edit_is_not_said_to_be_older_than_what_was_said():
     """Yellow would have been on at 45 by the new hold, but blue was said at 50."""
     machine = Machine(Terms([50, 100, None, None], [0] * 4), rows=1)
