@@ -44,6 +44,8 @@ class Checker:
     node_count: int = 0
     open_lets: list[str] = field(default_factory=list)
     has_failed: bool = False
+    # Whether the expression drafted last looks at a feature.
+    looks_at_readings: bool = False
 
     def condition(self, node: TextNode) -> Draft | None:
         """A draft that is true, false or unknown; None after a fault."""
@@ -65,6 +67,7 @@ class Checker:
         """Check one expression; None after a fault."""
         syntax = parse(node, self.faults)
         self.node_count = 0
+        self.looks_at_readings = False
         return None if syntax is None else self.walk(syntax, node, 1)
 
     def draft_let(self, name: str) -> Draft | None:

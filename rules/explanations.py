@@ -179,6 +179,18 @@ GRADING_FAULTS: Final = {
         "quality: {over_range: unknown}",
         "rule",
     ),
+    "E308": Explanation(
+        "A condition that looks at no reading is true for ever, or never.",
+        "blue: {when: 2 > 1}",
+        "blue: {when: value > 1 %}",
+        "level",
+    ),
+    "E309": Explanation(
+        "A ladder is one value and fixed thresholds, so that their order can be checked.",
+        "value: value\nabove: {blue: mean(1h)}",
+        "value: value - mean(1h)\nabove: {blue: 0.5}",
+        "ladder",
+    ),
     "E401": Explanation(
         "What a model finds unusual is a question to a person, not an order to evacuate.",
         "orange: {when: anomaly >= 0.99}",

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 from rules import expression as ex
+from rules import wording
 from rules.checking import Checker
 from rules.drafts import Draft
 from rules.errors import Faults, Place
@@ -122,6 +123,9 @@ def draft_ladder(node: Node, checker: Checker) -> LadderDraft | None:
     ladder = LadderDraft(fields, checker)
     value = fields.required("value", "say what is measured: `value: mean(15s)`")
     ladder.value = checker.quantity(value) if value else None
+    if ladder.value is not None and not checker.looks_at_readings:
+        message = "this value looks at no reading, so it would never change"
+        faults.add("E308", wording.place_of(ladder.value), message, remedy="write `value: value`")
     directions = [key for key in ("above", "below") if key in fields.values]
     if len(directions) != 1:
         message = "a ladder goes either `above` or `below`"
@@ -150,6 +154,11 @@ def _thresholds(ladder: LadderDraft, steps: dict[Grade, Step]) -> dict[Grade, Dr
         node = as_text_node(step.value, checker.faults)
         draft = checker.quantity(node) if node else None
         if draft is None:
+            continue
+        if checker.looks_at_readings:
+            message = "a threshold of a ladder is a number or an attribute, not a feature"
+            remedy = "use `levels`, where each grade has a condition of its own"
+            checker.faults.add("E309", wording.place_of(draft), message, remedy=remedy)
             continue
         if ladder.value is None or checker.threshold(ladder.value, draft):
             drafts[grade] = draft
@@ -360,6 +369,10 @@ def _draft_level(fields: Fields, checker: Checker) -> LevelDraft | None:
         return None
     when_node = fields.required("when", "say when: `when: mean(1m) >= 0.8 %`")
     when = checker.condition(when_node) if when_node else None
+    if when is not None and not checker.looks_at_readings:
+        message = "this condition looks at no reading, so it would never change"
+        checker.faults.add("E308", wording.place_of(when), message, remedy="compare a feature")
+        when = None
     clear = checker.condition(clear_node) if clear_node else None
     if when is None or None in durations or (clear is None and clear_node is not None):
         return None

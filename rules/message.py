@@ -14,7 +14,6 @@ from jinja2 import Template, TemplateError
 
 from rules.grade import GRADE_NAMES, Grade
 from rules.phrases import LANGUAGES, Colour, Language, Quantity, Record, environment
-from rules.units import UnitError
 
 if TYPE_CHECKING:
     from rules.pack import Rule
@@ -181,5 +180,5 @@ def _rendered(
         return default, ""
     try:
         return template.render(names), ""
-    except (TemplateError, UnitError, ValueError, TypeError, OverflowError) as error:
+    except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError) as error:
         return default, f"{type(error).__name__}: {error}"

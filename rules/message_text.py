@@ -4,6 +4,7 @@ Only a small part of Jinja2 is accepted: `{{ value }}` with filters, and `{% if 
 template looks at must exist; what a template may cost is bounded by its length.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -27,6 +28,13 @@ NAMES = frozenset({"value", "grade", "title", "basis", "since", "sensor", "asset
 NAMES_LATER = frozenset({"duration", "trace_url"}) | KEYS_BY - NAMES
 RECORDS = frozenset({"sensor", "asset", "site"})
 GRADE_PARTS = frozenset({"zh", "en"})
+OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
+ARGUMENTS = {
+    "q": "{{ value | q('%', 2) }}",
+    "dur": "{{ value | dur }}",
+    "pct": "{{ value | pct(1) }}",
+    "time": "{{ since | time('+08:00') }}",
+}
 ALLOWED = (
     nodes.Template,
     nodes.Output,
@@ -224,12 +232,18 @@ def _check_filter(part: nodes.Filter, node: TextNode, draft: MessageDraft) -> No
         remedy = did_you_mean(part.name, known)
         faults.add("E432", place, f"unknown filter `{part.name}`", remedy=remedy)
         return
-    first = part.args[0] if part.args else None
-    if part.name != "q" or not isinstance(first, nodes.Const) or not isinstance(first.value, str):
+    values = [argument.value for argument in part.args if isinstance(argument, nodes.Const)]
+    if part.name in FILTERS and not _arguments_fit(part, values):
+        remedy = ARGUMENTS[part.name]
+        message = f"`{part.name}` is not used like this"
+        faults.add("E432", place, message, remedy=f"write `{remedy}`")
         return
-    place = _place(first.value, node) if first.value else place
+    unit_text = str(values[0]) if values and part.name == "q" else ""
+    if not unit_text:
+        return
+    place = _place(unit_text, node)
     try:
-        unit = read_unit(first.value)
+        unit = read_unit(unit_text)
     except UnitError as problem:
         faults.add("E201", place, str(problem), remedy=problem.remedy)
         return
@@ -239,9 +253,26 @@ def _check_filter(part: nodes.Filter, node: TextNode, draft: MessageDraft) -> No
         faults.add(
             "E432",
             place,
-            f"`value` is {describe(draft.dimension or NUMBER)}, and no {first.value}",
+            f"`value` is {describe(draft.dimension or NUMBER)}, and no {unit_text}",
             remedy="use a unit of the same kind",
         )
+
+
+def _arguments_fit(part: nodes.Filter, values: list[object]) -> bool:
+    """True where one of our filters has constants of the right kind as its arguments."""
+    if len(values) < len(part.args) or part.kwargs or part.dyn_args or part.dyn_kwargs:
+        return False
+    match part.name, values:
+        case "dur", []:
+            return True
+        case "pct", [] | [int()]:
+            return True
+        case "time", [] | [str()]:
+            return not values or OFFSET.fullmatch(str(values[0])) is not None
+        case "q", [] | [str()] | [str(), int()]:
+            return True
+        case _:
+            return False
 
 
 def _compare_languages(fields: Fields, headline: dict[Language, str], draft: MessageDraft) -> None:

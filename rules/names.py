@@ -271,6 +271,7 @@ def _feature(
     home: Input | None,
 ) -> Draft | None:
     """The draft of a feature of one input."""
+    checker.looks_at_readings = True
     if home is None:
         # The input has a fault of its own; without its unit nothing can be said here.
         return None

@@ -129,6 +129,9 @@ def read_by(rule: Fields) -> tuple[str, ...]:
         text = as_text_node(item, rule.faults)
         if text is None:
             continue
+        if text.text in keys:
+            rule.faults.add("E004", text.place, f"`{text.text}` stands twice in `by`")
+            continue
         keys.append(text.text)
         if text.text == "sensor":
             continue

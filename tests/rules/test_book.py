@@ -224,6 +224,25 @@ def test_a_model_alone_never_exceeds_yellow(when: str, is_refused: bool, tmp_pat
     assert "E401" not in codes(yellow.faults)
 
 
+@pytest.mark.parametrize(
+    ("grading", "code"),
+    [
+        ({"levels": "blue: {when: 1 > 0}"}, "E308"),
+        ({"levels": 'blue: {when: "true"}'}, "E308"),
+        ({"levels": 'blue: {when: sensor.place == "T2"}'}, "E308"),
+        ({"ladder": "value: 3 %\nabove: {blue: 1}"}, "E308"),
+        ({"ladder": "value: value\nabove: {blue: mean(5m)}"}, "E309"),
+        ({"ladder": "value: value\nabove: {blue: 1}\nclear: {blue: min(5m)}"}, "E309"),
+    ],
+)
+def test_a_rule_that_looks_at_nothing_is_refused(
+    grading: dict[str, str], code: str, tmp_path: Path
+) -> None:
+    """A rule that can never change looks exactly like a valley where nothing happens."""
+    text = pack_text(ladder=grading.get("ladder", ""), levels=grading.get("levels", ""))
+    assert code in codes(load_text(tmp_path, text).errors)
+
+
 def test_a_cap_bounds_a_model(tmp_path: Path) -> None:
     levels = "yellow: {when: anomaly >= 0.97}\nred: {when: anomaly >= 0.99}"
     rule = only_rule(tmp_path, pack_text("cap: yellow", levels=levels))

@@ -110,8 +110,11 @@ def condition(folder: Path, text: str, unit: str = '"%"', rule: str = "") -> ex.
         ('"%"', "0 <= value < 4 %", "0 <= value() < 4"),
         ('"%"', "not 0 <= value < 4 %", "not 0 <= value() < 4"),
         ('"%"', "value in [1 %, 2 %]", "value() in [1, 2]"),
-        ('"%"', "sensor.place in [\"T1\", \"T2\"]", "sensor.place in ['T1', 'T2']"),
-        ('"%"', "site.kind != \"x\"", "site.kind != 'x'"),
+        (
+            '"%"',
+            'value > 1 % and sensor.place in ["T1", "T2"] and site.kind != "x"',
+            "(value() > 1 and sensor.place in ['T1', 'T2'] and site.kind != 'x')",
+        ),
         ('"%"', "known(value) and anomaly > 0.9", "(known(value()) and anomaly() > 0.9)"),
         ('"%"', "or_else(value > 3 %, false)", "or_else(value() > 3, 1 == 0)"),
         ('"%"', "or_else(value, 0 %) > 3 %", "or_else(value(), 0) > 3"),
@@ -148,7 +151,7 @@ def test_a_let_stands_for_its_expression_wherever_it_is_used(tmp_path: Path) -> 
         ("value / asset.limit > 0.8", "kPa", "kPa"),
         ("count(5m) > asset.limit", "kPa", "1"),
         ("value > asset.limit * 3 s", "kPa", "kPa/s"),
-        ("asset.limit > 5 mm", "kPa", "mm"),
+        ("asset.limit > 5 mm and value > 1 kPa", "kPa", "mm"),
         ("asset.limit * asset.other > value and asset.other > 3 s", "kPa", "kPa/s"),
     ],
 )

@@ -183,6 +183,12 @@ def test_no_template_whatever_gets_past_and_fails(text: str) -> None:
         "{{ sensor.place.upper() }}",
         "{{ value | pprint }}",
         "{{ range }}",
+        "{{ value | q(5) }}",
+        "{{ value | q(digits=2) }}",
+        "{{ value | q('%', '2') }}",
+        "{{ value | dur(1) }}",
+        "{{ value | time('x') }}",
+        "{{ value | pct(value) }}",
     ],
 )
 def test_templates_compute_nothing(template: str, tmp_path: Path) -> None:
