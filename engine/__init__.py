@@ -33,7 +33,7 @@ Around the walk:
     What is known before the first frame?             registry: csv_text, sensor_types; sorts
     Do rules, models and catalogue fit together?      links, check
     Do the tests of a pack hold?                      trial
-    What does a code mean?                            explain, nearest
+    What does a code mean?                            explain: pages; nearest
     What can be seen in a minute?                     demo, plant
     What ends a command, and with which code?         errors
     How is the engine, and who is told?               meters, operations, notify, logs, progress
