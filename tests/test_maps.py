@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine import config, meters, wire
+from tests.test_tidy import DOORS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").glob("*.md")])
@@ -69,6 +70,15 @@ def test_every_law_names_tests_that_exist() -> None:
 
     assert sorted(named - written) == []
     assert len(named) > 12
+
+
+def test_every_door_is_on_the_list() -> None:
+    """Who has to brick a door up must find all of it."""
+    house = part(page("ARCHITECTURE.md"), "## The rules of the house")
+    doors = {module for modules in DOORS.values() for module in modules}
+    missing = sorted(door for door in doors if f"`{door.replace('.', '/')}.py`" not in house)
+
+    assert missing == []
 
 
 def test_operators_find_every_key_and_every_metric() -> None:
