@@ -164,7 +164,8 @@ class Anomaly:
 
 def _column(measures: Measures, feature: ex.Feature) -> NDArray[np.floating]:
     if feature.name == "value":
-        return measures.value
+        # A value that holds no longer is no example of anything.
+        return np.where(measures.is_fresh, measures.value, np.nan)
     if feature.name == "stalta":
         short_ns, long_ns = feature.windows_ns
         return measures.onsets[short_ns, long_ns]

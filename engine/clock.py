@@ -11,7 +11,7 @@ valley.  When all of them are silent, the journaled ticks move the clock, so tha
 silence itself can be judged.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,14 +141,25 @@ class Clock:
         live = np.zeros(self.clock_ns.size, dtype=bool)
         np.logical_or.at(live, self.layout.link_site, self.link["live"].astype(bool))
         self.clock_ns[~live] = np.maximum(self.clock_ns[~live], now_ns)
+        self.begin_watch()
         self._hear(self.link["time_ns"], now_ns)
 
-    def close_ready(self, bank: int, jump: int | None) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    def begin_watch(self) -> None:
+        """Sites that have a clock close panes of every bank from it on, if they do not yet."""
+        for bank, next_pane in zip(self.bank, self.next_pane, strict=True):
+            unset = (self.clock_ns != NEVER) & (next_pane == NEVER)
+            open_ns = self.clock_ns[unset] - bank["lateness_ns"] - 1
+            next_pane[unset] = open_ns // bank["pane_ns"]
+
+    def close_ready(
+        self, bank: int, jump: int | None, is_at_rest: Callable[[int], bool]
+    ) -> Iterator[tuple[int, NDArray[np.intp]]]:
         """Panes of a bank that are complete, oldest first, each with the sites that close it.
 
         The clock has passed their end by more than the lateness; they count as closed once the
         caller asks for the next.  After `jump` empty panes in a row every window is empty and
-        stays so: a site that slept for a month need not be walked through it second by second.
+        stays so; a site that slept for a month need not be walked through it second by second
+        once it is at rest: nothing there waits for a time to come.
         """
         pane_ns, lateness_ns = int(self.bank[bank]["pane_ns"]), int(self.bank[bank]["lateness_ns"])
         slots = int(self.bank[bank]["slots"])
@@ -157,8 +168,6 @@ class Clock:
         seen = (self.clock_ns != NEVER) & (rows[1:] > rows[:-1])
         # Pane p is closed when (p + 1) * pane + lateness < clock.
         complete = np.where(seen, (self.clock_ns - lateness_ns - 1) // pane_ns, NEVER)
-        unset = seen & (next_pane == NEVER)
-        next_pane[unset] = complete[unset]
         begun = next_pane.copy()
         while True:
             ready = seen & (next_pane < complete)
@@ -166,9 +175,10 @@ class Clock:
                 return
             if jump is not None:
                 # The rings hold nothing beyond the panes that were open when this began.
-                asleep = ready & (next_pane >= begun + slots + jump)
+                empty = np.flatnonzero(ready & (next_pane >= begun + slots + jump))
+                asleep = [site for site in empty if is_at_rest(int(site))]
                 next_pane[asleep] = complete[asleep]
-                ready &= ~asleep
+                ready[asleep] = False
                 if not ready.any():
                     return
             pane = int(next_pane[ready].min())

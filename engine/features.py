@@ -42,18 +42,24 @@ class Measures:
     rows        intp[m]     rows within the bank
     value       float[m]    newest good reading not later than the pane end, NaN: none yet
     value_ns    int64[m]    its time
+    is_fresh    bool[m]     it holds still, by the period of its sensor
     age_s       float64[m]  time since the newest reading of any quality
     unchanged_s float64[m]  time since the value last changed
-    pegged      bool[m]     the newest reading is above the sensor's range
+    pegged      bool[m]     the newest reading with a value is above the sensor's range
+    pegged_ns   int64[m]    its time
+    raw_value   float64[m]  its value
     """
 
     end_ns: int
     rows: Rows
     value: Floats
     value_ns: NDArray[np.int64]
+    is_fresh: NDArray[np.bool_]
     age_s: Floats | None
     unchanged_s: Floats | None
     pegged: NDArray[np.bool_] | None
+    pegged_ns: NDArray[np.int64] | None
+    raw_value: Floats | None
     windows: dict[int, Window]
     onsets: dict[tuple[int, int], Floats]
     anomaly: Floats | None = None

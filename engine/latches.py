@@ -17,6 +17,7 @@ from engine.columns import Admitted, AdmittedSeries
 from engine.features import Attributes, PaneColumns, ReadingColumns
 from kernels import ladder, latch, stage, standing
 from kernels.columns import aligned
+from rules import expression as ex
 from rules import judge
 from rules.grade import Grade
 from rules.judge import codes
@@ -106,6 +107,8 @@ class Latches:
 
         Where nothing is on and no sample reaches a threshold, only the last one matters.
         """
+        if block.start == block.stop:
+            return  # a block that only pulled the clock
         quiet = self._is_quiet(block, rows, low, high)
         first = np.where(quiet, block.stop - 1, block.start)
         usable = block.outcome[:, block.stop - 1] == stage.FOLDED
@@ -162,12 +165,15 @@ class Latches:
     ) -> Iterator[Changes]:
         """Judge ranges of rows at the end of a pane; `columns` has their rows one by one."""
         code = codes(self.plan, columns)
-        pegged = columns.measures.pegged
-        if pegged is not None and self.kind[stage.OVER] == ladder.FORCED:
-            code[pegged] = self.forced[stage.OVER]
         with np.errstate(invalid="ignore", divide="ignore"):
             shown = judge.number(self.plan.value, columns)
         value = np.broadcast_to(np.asarray(shown, dtype=np.float64), code.size)
+        if self.kind[stage.OVER] == ladder.FORCED:
+            pegged, raw_value = self._pegged(columns)
+            code[pegged] = self.forced[stage.OVER]
+            if ex.is_point(self.plan.value):
+                # What the window holds is older than the reading that speaks here.
+                value = np.where(pegged, raw_value, value)
         start = 0
         while start < code.size:
             start, count = latch.apply_panes(
@@ -175,6 +181,19 @@ class Latches:
                 *(columns.measures.end_ns, value, code, start, self.buffer),
             )
             yield from self._drain(count)
+
+    def _pegged(self, columns: PaneColumns) -> tuple[NDArray[np.bool_], Floats]:
+        """Where the newest reading is above the range and holds still, and what it was."""
+        measures = columns.measures
+        assert measures.pegged is not None
+        assert measures.pegged_ns is not None
+        assert measures.raw_value is not None
+        is_fresh = measures.end_ns - measures.pegged_ns < self.stale_ns[measures.rows]
+        return measures.pegged & is_fresh, measures.raw_value
+
+    def is_at_rest(self, start_row: int, stop_row: int) -> bool:
+        """No row of a range waits for a time to come."""
+        return bool(standing.earliest_due(self.due_ns, start_row, stop_row) >= FOREVER_NS)
 
     def advance(self, site_rows: Ints, horizon_ns: Ints) -> Iterator[Changes]:
         """Let the timers end that came due before the horizon of their site.

@@ -9,6 +9,7 @@ A shard knows no socket, no wall clock, no Bytewax.  Its state is columns, saved
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +18,14 @@ from engine.anomaly import Anomaly
 from engine.clock import Clock
 from engine.columns import Admitted, AdmittedSeries, Readings, Series
 from engine.episodes import Episodes, Message
-from engine.features import Attributes, Measures, PaneColumns
+from engine.features import ALWAYS_KNOWN, Attributes, Measures, PaneColumns
 from engine.latches import Changes, Latches
 from engine.layout import Layout
 from engine.meters import Meters
 from engine.registry import Catalogue
 from engine.windows import Windows, bank_table, card_table
 from kernels.stage import OUTCOMES
-from rules.plan import STALE_NS_MIN, BankPlan, Plan, RulePlan
+from rules.plan import RAW_FEATURES, STALE_NS_MIN, BankPlan, Plan, RulePlan
 
 Columns = Mapping[str, NDArray[np.generic]]
 
@@ -61,6 +62,26 @@ class Bank:
     reading_rules: tuple[Latches, ...]
     pane_rules: tuple[Latches, ...]
     anomaly: Anomaly | None
+
+    def is_at_rest(self, site: int, site_rows: NDArray[np.int64]) -> bool:
+        """No rule on windows waits for a time to come at a site."""
+        low, high = int(site_rows[site]), int(site_rows[site + 1])
+        return all(rule.is_at_rest(low, high) for rule in self.pane_rules)
+
+    @property
+    def panes_remembered(self) -> int | None:
+        """Empty panes after which the measures stay as they are; None where they never do."""
+        judged = [feature for rule in self.plan.pane_rules for feature in rule.features]
+        learnt = () if self.anomaly is None else self.anomaly.plan.features
+        if any(f.name in RAW_FEATURES for f in judged):
+            return None
+        if any(f.name in ALWAYS_KNOWN for f in learnt):
+            return None
+        period_ns = int(self.windows.period_ns.max(initial=0))
+        stale_ns = [rule.stale_ns(period_ns) for rule in self.plan.pane_rules]
+        stale_ns.append(int(self.windows.stale_ns.max(initial=0)))
+        windows = max((window.pane_count for window in self.plan.windows), default=0)
+        return max(windows, -(-max(stale_ns) // self.plan.pane_ns)) + 1
 
 
 class Shard:
@@ -183,9 +204,11 @@ class Shard:
 
     def _close_panes(self) -> None:
         for bank in self.banks:
-            jump = bank.windows.panes_remembered
-            for pane, sites in self.clock.close_ready(bank.number, jump):
-                start_row, stop_row = _ranges(self.layout.site_rows[bank.number], sites)
+            site_rows = self.layout.site_rows[bank.number]
+            is_at_rest = partial(bank.is_at_rest, site_rows=site_rows)
+            jump = bank.panes_remembered
+            for pane, sites in self.clock.close_ready(bank.number, jump, is_at_rest):
+                start_row, stop_row = _ranges(site_rows, sites)
                 measures = bank.windows.close(pane, start_row, stop_row)
                 if measures is None:
                     continue

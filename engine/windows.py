@@ -21,7 +21,7 @@ from engine.onsets import Onsets
 from engine.registry import Catalogue
 from kernels import panes, raw, stage, windows
 from kernels.columns import aligned
-from rules.plan import BankPlan, WindowPlan
+from rules.plan import STALE_NS_MIN, STALE_PERIODS, BankPlan, WindowPlan
 
 NEVER = stage.NEVER
 NS_PER_S = 1_000_000_000
@@ -164,12 +164,14 @@ class Windows:
         "number",
         "onsets",
         "pegged",
+        "pegged_ns",
         "period_ns",
         "plan",
         "raw",
         "run_ns",
         "run_value",
         "stacks",
+        "stale_ns",
         "value",
         "value_ns",
     )
@@ -184,6 +186,7 @@ class Windows:
         self.number = number
         self.name = plan.sort.name
         self.period_ns = period_ns
+        self.stale_ns = np.maximum(STALE_PERIODS * period_ns, STALE_NS_MIN)
         line_count = rows * plan.slots if plan.needs_lines else 0
         self.lines = aligned(line_count, LINES[plan.sort.precision])
         self.raw = aligned(rows * plan.slots if plan.needs_raw else 0, raw.RAW)
@@ -195,13 +198,7 @@ class Windows:
         self.run_ns = np.full(rows if plan.needs_raw else 0, NEVER, dtype=np.int64)
         self.run_value = np.full(rows if plan.needs_raw else 0, np.nan)
         self.pegged = np.zeros(rows if plan.needs_raw else 0, dtype=bool)
-
-    @property
-    def panes_remembered(self) -> int | None:
-        """Empty panes after which nothing is left to forget; None where age itself is judged."""
-        if self.plan.needs_raw:
-            return None
-        return max((window.pane_count for window in self.plan.windows), default=0) + 1
+        self.pegged_ns = np.full(rows if plan.needs_raw else 0, NEVER, dtype=np.int64)
 
     def fold(self, admitted: Admitted, card: NDArray[np.generic]) -> None:
         """Fold readings into the open panes."""
@@ -253,9 +250,12 @@ class Windows:
             rows=rows,
             value=self.value[rows],
             value_ns=self.value_ns[rows],
+            is_fresh=end_ns - self.value_ns[rows] < self.stale_ns[rows],
             age_s=None,
             unchanged_s=None,
             pegged=None,
+            pegged_ns=None,
+            raw_value=None,
             windows=self._windows(pane, ranges, rows, table),
             onsets={o.pair: o.close(pane, *ranges, rows.size) for o in self.onsets},
         )
@@ -311,13 +311,16 @@ class Windows:
         self.run_ns[rows[begins]] = end_ns + table[raw.RAW_RUN_NS, begins].astype(np.int64)
         self.run_value[rows[valued]] = table[raw.RAW_VALUE, valued]
         self.pegged[rows[valued]] = table[raw.RAW_PEGGED, valued] == 1
+        self.pegged_ns[rows[valued]] = end_ns + table[raw.RAW_VALUE_NS, valued].astype(np.int64)
         # A sensor that has never been heard is as old as the watch over it.
         unheard = rows[self.heard_ns[rows] == NEVER]
         self.heard_ns[unheard] = end_ns - self.plan.pane_ns
         measures.age_s = (end_ns - self.heard_ns[rows]) / NS_PER_S
         run_ns = self.run_ns[rows]
         measures.unchanged_s = np.where(run_ns == NEVER, np.nan, (end_ns - run_ns) / NS_PER_S)
-        measures.pegged = self.pegged[rows].copy()
+        measures.pegged = self.pegged[rows]
+        measures.pegged_ns = self.pegged_ns[rows]
+        measures.raw_value = self.run_value[rows]
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""
@@ -330,6 +333,7 @@ class Windows:
             "run_ns": self.run_ns,
             "run_value": self.run_value,
             "pegged": self.pegged,
+            "pegged_ns": self.pegged_ns,
         }
         for stacks in self.stacks:
             for name, column in stacks.columns().items():

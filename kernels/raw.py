@@ -28,8 +28,8 @@ RAW = np.dtype(
 )
 
 # Rows of the table that close_raw fills.
-RAW_COUNT, RAW_LAST_NS, RAW_VALUE, RAW_RUN_NS, RAW_RUNS, RAW_PEGGED = range(6)
-RAW_ROWS = 6
+RAW_COUNT, RAW_LAST_NS, RAW_VALUE, RAW_RUN_NS, RAW_RUNS, RAW_PEGGED, RAW_VALUE_NS = range(7)
+RAW_ROWS = 7
 
 
 @kernel
@@ -121,9 +121,10 @@ def close_raw(raw, bank, b, pane, low_row, high_row, out):
     bank      BANK[b]
     low_row   int64[r]      rows low to high of the bank are closed
     high_row  int64[r]
-    out       float64[6, m]  RAW_COUNT readings of any outcome; RAW_LAST_NS time of the newest;
-              RAW_VALUE newest value, RAW_RUN_NS begin of its run of equal values, RAW_RUNS
-              number of runs, RAW_PEGGED 1 if that value is above the range             (out)
+    out       float64[7, m]  RAW_COUNT readings of any outcome; RAW_LAST_NS time of the newest;
+              RAW_VALUE newest value, RAW_VALUE_NS its time, RAW_RUN_NS begin of its run of
+              equal values, RAW_RUNS number of runs, RAW_PEGGED 1 if that value is above the
+              range                                                                     (out)
 
     Times are whole ns from the pane's end, 0 or negative; NaN where there is none.
     """
@@ -142,5 +143,7 @@ def close_raw(raw, bank, b, pane, low_row, high_row, out):
             out[RAW_RUN_NS, i] = run_ns if has_value else np.nan
             out[RAW_RUNS, i] = line.runs if has_value else 0
             out[RAW_PEGGED, i] = line.pegged if has_value else 0
+            value_ns = np.int64(line.value_t) * group.step_ns - group.pane_ns
+            out[RAW_VALUE_NS, i] = value_ns if has_value else np.nan
             line.count = 0
             i += 1

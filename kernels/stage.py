@@ -129,7 +129,8 @@ def admit(
     link        LINK[l]      a link that brings a reading becomes live               (in place)
     site_links  int32[k+1]   links of site k: site_links[k] to site_links[k + 1]
     clock_ns    int64[k]     clock of each site, NEVER at first                      (in place)
-    next_pane   int64[b, k]  oldest pane not yet closed by the caller, NEVER at first (in place)
+    next_pane   int64[b, k]  oldest pane not yet closed by the caller, NEVER at first (in place);
+                             set for all banks of a site with its first clock
     outcome     uint8[n]     what became of the reading                              (out)
     slot        int64[n]     first_slot + row * slots + pane % slots; -1: no place   (out)
     moment      uint32[n]    time since the pane's start in steps of the bank        (out)
@@ -167,6 +168,8 @@ def admit(
             for other in range(np.uint64(first), np.uint64(beyond)):
                 if link[other].live:
                     clock = min(clock, link[other].time_ns)
+            if clock_ns[site] == NEVER:
+                begin_watch(clock, site, bank, next_pane)
         clock = max(clock, clock_ns[site])
         clock_ns[site] = clock
         oldest = next_pane[mine.bank, site]
@@ -183,6 +186,8 @@ def admit(
             moment[i] = 0
         elif ahead >= group.slots:
             freed = pane_end - group.slots * group.pane_ns + group.lateness_ns + 1
+            if clock == NEVER:
+                begin_watch(freed, site, bank, next_pane)
             clock_ns[site] = max(clock, freed)
             return np.int64(i)
         else:
@@ -192,6 +197,20 @@ def admit(
             moment[i] = int(since / group.step_ns)
         horizon_ns[i] = max(clock - group.lateness_ns, NEVER)
     return np.int64(n)
+
+
+@kernel
+def begin_watch(clock, site, bank, next_pane):
+    """From its first clock on, a site closes panes of every bank, also of one that is silent.
+
+    Begun with the first reading of the bank instead, or when the caller happens to look, the
+    silence before it would depend on how readings are cut into frames.
+    """
+    if clock > NEVER:
+        for b in range(bank.size):
+            if next_pane[b, site] == NEVER:
+                lateness_ns, pane_ns = bank[b].lateness_ns, bank[b].pane_ns
+                next_pane[b, site] = oldest_open(clock, clock, lateness_ns, pane_ns)
 
 
 @kernel
@@ -270,13 +289,15 @@ def admit_series(
     for i in range(sensor.size):
         mine = card[sensor[i]]
         group = bank[mine.bank]
-        clock = touch(mine, t, link, site_links, clock_ns)
+        clock = touch(mine, t, bank, link, site_links, clock_ns, next_pane)
         oldest = next_pane[mine.bank, mine.site]
         if oldest == NEVER:
             oldest = oldest_open(clock, t, group.lateness_ns, group.pane_ns)
             next_pane[mine.bank, mine.site] = oldest
         if (t - 1) // group.pane_ns >= oldest + group.slots:
             freed = ((t - 1) // group.pane_ns - group.slots + 1) * group.pane_ns
+            if clock == NEVER:
+                begin_watch(freed + group.lateness_ns + 1, mine.site, bank, next_pane)
             clock_ns[mine.site] = max(clock, freed + group.lateness_ns + 1)
             return begin
         stop = min(stop, first_after((oldest + group.slots) * group.pane_ns, t0_ns, period_ns))
@@ -289,12 +310,13 @@ def admit_series(
             oldest = max(oldest, oldest_open(before, before, group.lateness_ns, group.pane_ns))
         late = first_after(oldest * group.pane_ns, t0_ns, period_ns)
         first_sample[i] = min(max(late, start), stop)
-        clock_to_ns[i] = touch(mine, t0_ns + (stop - 1) * period_ns, link, site_links, clock_ns)
+        until_ns = t0_ns + (stop - 1) * period_ns
+        clock_to_ns[i] = touch(mine, until_ns, bank, link, site_links, clock_ns, next_pane)
     return samples if stop == known else stop
 
 
 @kernel
-def touch(mine, t, link, site_links, clock_ns):
+def touch(mine, t, bank, link, site_links, clock_ns, next_pane):
     """Move the link of a sensor, and the clock of its site, to time t; return the clock."""
     link[mine.link].live = 1
     clock = max(t, link[mine.link].time_ns)
@@ -302,6 +324,8 @@ def touch(mine, t, link, site_links, clock_ns):
     for other in range(site_links[mine.site], site_links[mine.site + 1]):
         if link[other].live:
             clock = min(clock, link[other].time_ns)
+    if clock_ns[mine.site] == NEVER:
+        begin_watch(clock, mine.site, bank, next_pane)
     clock_ns[mine.site] = max(clock, clock_ns[mine.site])
     return clock_ns[mine.site]
 
