@@ -176,6 +176,7 @@ def admit(
         if oldest == NEVER:
             oldest = oldest_open(clock, t, group.lateness_ns, group.pane_ns)
             next_pane[mine.bank, site] = oldest
+            begin_watch(clock, site, bank, next_pane)
         ahead, since = pane_after(oldest, t, group.pane_ns)
         x = value[i]
         grade = verdict(x, quality[i] if graded else 0, type(x)(mine.low), type(x)(mine.high))
