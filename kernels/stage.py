@@ -26,6 +26,10 @@ NEVER = -(1 << 62)
 # The square of a larger value is infinite, and would spoil the sums of its pane.
 HUGE = 1e150
 
+# A bound beyond this is none: what does not fit into the float32 of a bank, 3.4028e38 at most, is
+# nonsense there, but no proof of danger.
+BOUNDLESS = 3.4e38
+
 # A miss of memory takes 120 to 300 ns: 32 readings of 4 to 9 ns. At a million sensors a line is
 # folded in 9 ns with the fetch ahead, in 35 without; 16 ahead gives 13, 24 gives 10.
 AHEAD = 32
@@ -70,9 +74,9 @@ def verdict(x, quality, low, high):
     if np.isinf(x):
         return INFINITE
     if quality in (0, SUSPECT_RANGE):
-        if x > high:
+        if x > high and high < BOUNDLESS:
             return OVER
-        if x < low:
+        if x < low and low > -BOUNDLESS:
             return UNDER
     return INFINITE if quality == 0 else QUALITY
 
