@@ -24,7 +24,7 @@ know each other. Corridors join them:
     Inside one shard?                                 shard
     The whole flow on one page?                       dataflow; ports is all that Bytewax touches
     From configuration to the end of a process?       run; assembly
-    What survives a restart, and a change of rules?   store, adoption
+    What survives a restart, and a change of rules?   store, adoption, superseding
 
 Around the walk:
 

@@ -1,25 +1,34 @@
 """Adoption: what a shard keeps of a saved state after its catalogue or its rules have changed.
 
 A rule whose definition is the same keeps its latches; a window that is cut alike keeps its panes;
-sensors are recognised by their names, sites and links by theirs.  What has changed begins anew:
-its windows are unknown until they have filled, and its warnings begin new episodes, whose
-ordinals go on from the old ones so that no id is used twice.
+a model of the same kind keeps what it has learnt.  Sensors are recognised by their names, sites
+and links by theirs.  What has changed begins anew: its windows are unknown until they have filled,
+its open warnings end with `superseded`, and its next warnings are new episodes, whose ordinals go
+on from the old ones, also when a rule or a sensor comes back after years, so that no id is used
+twice.
 """
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.latches import Latches
 from engine.shard import Bank, Shard, as_saved
 from engine.store import Snapshot
+from engine.superseding import facts_of_rule, facts_of_sites, names_of, superseded
 from kernels import onset, panes, raw, stage, standing
 from rules.plan import RulePlan
 
 Column = NDArray[np.generic]
 Rows = NDArray[np.intp]
+Pairs = tuple[Rows, Rows]
+
+# Which facts are saved; another text wherever an older state could not be read.
+FACTS = "facts 2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,86 +42,120 @@ class Adopted:
 def facts_of(shard: Shard) -> dict[str, object]:
     """What a later adoption must know: names and definitions."""
     catalogue, layout = shard.catalogue, shard.layout
-    sites = [catalogue.sites.name[number] for number in layout.site]
+    site_names = [catalogue.sites.name[number] for number in layout.site]
     links = [
-        f"{sites[site]}\n{catalogue.gateways.name[gateway]}"
+        f"{site_names[site]}\n{catalogue.gateways.name[gateway]}"
         for site, gateway in zip(layout.link_site, layout.link_gateway, strict=True)
     ]
     return {
         "formats": formats(),
-        "sites": sites,
+        "sites": facts_of_sites(shard),
         "links": links,
-        "banks": {
-            bank.windows.name: {
-                "pane_ns": bank.plan.pane_ns,
-                "slots": bank.plan.slots,
-                "sensors": "\n".join(catalogue.sensors.name[number] for number in bank.sensor),
-            }
-            for bank in shard.banks
-        },
+        "banks": {bank.windows.name: _facts_of_bank(shard, bank) for bank in shard.banks},
         "rules": {
-            rule.plan.name: definition(rule.plan)
+            rule.plan.name: {"definition": definition(rule.plan), **facts_of_rule(rule.plan)}
             for bank in shard.banks
-            for rule in (*bank.reading_rules, *bank.pane_rules)
+            for rule in bank.rules
         },
+        "retired": shard.retired,
     }
 
 
+def _facts_of_bank(shard: Shard, bank: Bank) -> dict[str, object]:
+    facts: dict[str, object] = {
+        "pane_ns": bank.plan.pane_ns,
+        "slots": bank.plan.slots,
+        "unit": bank.plan.sort.unit,
+        "sensors": "\n".join(shard.catalogue.sensors.name[number] for number in bank.sensor),
+        "site_rows": shard.layout.site_rows[bank.number].tolist(),
+        "rules": [rule.plan.name for rule in bank.rules],
+    }
+    if bank.anomaly is not None:
+        facts["model"] = _digest(bank.anomaly.plan)
+        facts["numbers"] = bank.sensor.tolist()
+    return facts
+
+
 def formats() -> str:
-    """A digest of how the records of the kernels are laid out."""
+    """A digest of how the records of the kernels and the facts about them are laid out."""
     records = (stage.LINK, panes.LINE32, panes.LINE64, raw.RAW, onset.ONSET)
     layouts = [repr(record.fields) for record in (*records, standing.LATCH, standing.EPISODE)]
-    return hashlib.sha256("\n".join(layouts).encode()).hexdigest()
+    return hashlib.sha256("\n".join([FACTS, *layouts]).encode()).hexdigest()
 
 
 def definition(plan: RulePlan) -> str:
     """A digest of what a rule means; its texts and its place in the file do not count."""
     rule = plan.rule
-    meaning = (
-        *(plan.grades, plan.unit, rule.input, rule.quality, rule.latch, rule.closure, rule.cap),
+    return _digest(
+        (plan.grades, plan.unit, rule.input, rule.quality, rule.latch, rule.closure, rule.cap)
     )
-    return hashlib.sha256(repr(meaning).encode()).hexdigest()
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(_meaning(value).encode()).hexdigest()
+
+
+def _meaning(value: object) -> str:
+    """A value as text; fields by which values are not compared, such as places, left out."""
+    if is_dataclass(value):
+        parts = [
+            f"{part.name}={_meaning(getattr(value, part.name))}"
+            for part in fields(value)
+            if part.compare
+        ]
+        return f"{type(value).__name__}({', '.join(parts)})"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(sorted(f'{_meaning(k)}: {_meaning(v)}' for k, v in value.items()))}}}"
+    if isinstance(value, set | frozenset):
+        return f"{{{', '.join(sorted(_meaning(part) for part in value))}}}"
+    if isinstance(value, list | tuple):
+        return f"({', '.join(_meaning(part) for part in value)})"
+    return repr(value)
 
 
 def adopt(shard: Shard, snapshot: Snapshot) -> Adopted:
-    """Take over from a saved state what still means the same."""
-    facts = facts_of(shard)
-    if snapshot.facts["formats"] != facts["formats"]:
+    """Take over from a saved state what still means the same; end what is watched no more.
+
+    The last words of what has gone are told by the shard's next `advance`.
+    """
+    if snapshot.facts["formats"] != formats():
         return Adopted(0, len(shard.columns()))
-    saved = snapshot.columns
-    kept = _adopt_clock(shard, facts, snapshot)
-    known_rules = _mapping(snapshot.facts["rules"])
-    known_banks = _mapping(snapshot.facts["banks"])
+    shard.retired = retired_of(snapshot)
+    kept = _adopt_clock(shard, snapshot)
     total = 0
     for bank in shard.banks:
-        before = _mapping(known_banks.get(bank.windows.name, {}))
-        pairs = _pairs(_names(before), [shard.catalogue.sensors.name[n] for n in bank.sensor])
+        before = _mapping(_mapping(snapshot.facts["banks"]).get(bank.windows.name, {}))
+        pairs = _pairs(names_of(before), _sensors(shard, bank))
         same_panes = before.get("pane_ns") == bank.plan.pane_ns
         same_panes &= before.get("slots") == bank.plan.slots
+        same_panes &= before.get("unit") == bank.plan.sort.unit
         if same_panes:
-            _adopt_panes(shard, facts, snapshot, bank)
+            _adopt_panes(shard, snapshot, bank)
         for name, column in bank.windows.columns().items():
             total += 1
             slots = bank.plan.slots if _is_ring(bank, column) else 1
-            kept += same_panes and _copy(saved.get(name), column, pairs, slots)
-        for rule in (*bank.reading_rules, *bank.pane_rules):
-            same_rule = known_rules.get(rule.plan.name) == definition(rule.plan)
-            for name, column in rule.columns().items():
-                if name.endswith("site_due_ns"):
-                    column[...] = 0  # looked at once, then known again
-                    continue
-                total += 1
-                if same_rule or name.endswith("/episode"):
-                    kept += _copy(saved.get(name), column, pairs, 1)
+            kept += same_panes and _copy(snapshot.columns.get(name), column, pairs, slots)
+        _adopt_models(shard, snapshot, bank, before)
+        for rule in bank.rules:
+            total += 1
+            kept += _adopt_rule(snapshot, before, rule, pairs)
+    _end_what_has_gone(shard, snapshot)
+    shard.clock.begin_watch()
     return Adopted(int(kept), total - int(kept))
 
 
-def _adopt_clock(shard: Shard, facts: Mapping[str, object], snapshot: Snapshot) -> int:
+def retired_of(snapshot: Snapshot) -> dict[str, int]:
+    """How many episodes those had that are gone: by rule and sensor."""
+    found = _mapping(snapshot.facts.get("retired", {}))
+    return {name: int(str(ordinal)) for name, ordinal in found.items()}
+
+
+def _adopt_clock(shard: Shard, snapshot: Snapshot) -> int:
     """Sites and links keep their time, so that nothing old is judged twice."""
     kept = 0
-    before = snapshot.facts
-    sites = _pairs(list(before["sites"]), list(facts["sites"]))  # type: ignore[call-overload]
-    links = _pairs(list(before["links"]), list(facts["links"]))  # type: ignore[call-overload]
+    facts = facts_of(shard)
+    sites = _site_pairs(shard, snapshot)
+    links = _pairs(_texts(snapshot.facts["links"]), _texts(facts["links"]))
     for name, column in shard.clock.columns().items():
         if name == "clock/next_pane":
             continue
@@ -121,18 +164,104 @@ def _adopt_clock(shard: Shard, facts: Mapping[str, object], snapshot: Snapshot) 
     return kept
 
 
-def _adopt_panes(shard: Shard, facts: Mapping[str, object], snapshot: Snapshot, bank: Bank) -> None:
+def _site_pairs(shard: Shard, snapshot: Snapshot) -> Pairs:
+    old = snapshot.facts["sites"]
+    assert isinstance(old, list)
+    names = [str(_mapping(site)["name"]) for site in old]
+    return _pairs(names, [shard.catalogue.sites.name[number] for number in shard.layout.site])
+
+
+def _adopt_panes(shard: Shard, snapshot: Snapshot, bank: Bank) -> None:
     """Which pane of a bank each site closes next; its open panes lie in the rings kept."""
-    old_sites, new_sites = _pairs(
-        list(snapshot.facts["sites"]),  # type: ignore[call-overload]
-        list(facts["sites"]),  # type: ignore[call-overload]
-    )
+    old_sites, new_sites = _site_pairs(shard, snapshot)
     number = list(_mapping(snapshot.facts["banks"])).index(bank.windows.name)
     before = snapshot.columns["clock/next_pane"]
     shard.clock.next_pane[bank.number, new_sites] = before[number, old_sites]
 
 
-def _copy(before: Column | None, column: Column, pairs: tuple[Rows, Rows], slots: int) -> bool:
+def _adopt_models(
+    shard: Shard, snapshot: Snapshot, bank: Bank, before: Mapping[str, object]
+) -> None:
+    """A model that looks at the same keeps what it has learnt, whatever number its sensor has."""
+    if bank.anomaly is None or before.get("model") != _digest(bank.anomaly.plan):
+        return
+    numbers = before["numbers"]
+    assert isinstance(numbers, list)
+    old, new = _pairs(names_of(before), _sensors(shard, bank))
+    renumbered = {numbers[a]: int(bank.sensor[b]) for a, b in zip(old, new, strict=True)}
+    bank.anomaly.restore(snapshot.columns, renumbered)
+
+
+def _adopt_rule(
+    snapshot: Snapshot, before: Mapping[str, object], rule: Latches, pairs: Pairs
+) -> bool:
+    """Latches of a rule that means the same; of any other only how many episodes there were."""
+    name = rule.plan.name
+    if name not in _texts(before.get("rules", [])):
+        return False
+    saved = snapshot.columns
+    episode = saved[f"latch/{name}/episode"]
+    _copy(episode, rule.episode, pairs, 1)
+    known = _mapping(_mapping(snapshot.facts["rules"])[name])
+    if known["definition"] != definition(rule.plan):
+        return False
+    # The terms of a row follow from its sensor of today, and so do its timers.
+    line = cast(NDArray[np.void], rule.latch)
+    terms = line["terms"].copy()
+    kept = _copy(saved[f"latch/{name}/line"], line, pairs, 1)
+    line["terms"] = terms
+    rule.due_ns[pairs[1]] = standing.NEVER_NS
+    rule.site_due_ns[...] = standing.NEVER_NS
+    return kept
+
+
+def _end_what_has_gone(shard: Shard, snapshot: Snapshot) -> None:
+    """Last words for open warnings that nobody watches, and their ordinals for later."""
+    today = {
+        (bank.windows.name, rule.plan.name): (bank, rule)
+        for bank in shard.banks
+        for rule in bank.rules
+    }
+    rules = _mapping(snapshot.facts["rules"])
+    status = shard.settings.status
+    for type_name, facts in _mapping(snapshot.facts["banks"]).items():
+        before = _mapping(facts)
+        for name in _texts(before["rules"]):
+            old: Rows = np.empty(0, dtype=np.intp)
+            same = False
+            if (type_name, name) in today:
+                bank, rule = today[type_name, name]
+                old = _pairs(names_of(before), _sensors(shard, bank))[0]
+                same = _mapping(rules[name])["definition"] == definition(rule.plan)
+            kept = old.tolist() if same else []
+            shard.told.extend(superseded(snapshot, before, name, status=status, kept=kept))
+            _retire(shard, snapshot, name, (names_of(before), old))
+    for bank, rule in today.values():
+        _call_back(shard, bank, rule)
+
+
+def _retire(
+    shard: Shard, snapshot: Snapshot, name: str, sensors_and_kept: tuple[list[str], Rows]
+) -> None:
+    """Remember how many episodes a rule had on the sensors that are gone."""
+    sensors, kept = sensors_and_kept
+    episode = snapshot.columns[f"latch/{name}/episode"].view(standing.EPISODE)
+    ordinal = episode["ordinal"].copy()
+    ordinal[kept] = 0
+    for row in np.flatnonzero(ordinal):
+        shard.retired[f"{name}\n{sensors[row]}"] = int(ordinal[row])
+
+
+def _call_back(shard: Shard, bank: Bank, rule: Latches) -> None:
+    """A rule or a sensor that comes back counts on from where it was."""
+    if not shard.retired:
+        return
+    for row, sensor in enumerate(_sensors(shard, bank)):
+        ordinal = shard.retired.pop(f"{rule.plan.name}\n{sensor}", 0)
+        rule.episode["ordinal"][row] = max(ordinal, int(rule.episode["ordinal"][row]))
+
+
+def _copy(before: Column | None, column: Column, pairs: Pairs, slots: int) -> bool:
     """Copy the rows that both have; False where the columns are not alike."""
     if before is None or before.dtype.itemsize != column.dtype.itemsize:
         return False
@@ -153,7 +282,7 @@ def _is_ring(bank: Bank, column: Column) -> bool:
     return column.ndim == 1 and column.size == bank.sensor.size * bank.plan.slots
 
 
-def _pairs(old: list[str], new: list[str]) -> tuple[Rows, Rows]:
+def _pairs(old: list[str], new: list[str]) -> Pairs:
     """Where the names that both have stand in each."""
     place = {name: number for number, name in enumerate(old)}
     found = [(place[name], number) for number, name in enumerate(new) if name in place]
@@ -161,9 +290,13 @@ def _pairs(old: list[str], new: list[str]) -> tuple[Rows, Rows]:
     return np.array(old_rows, dtype=np.intp), np.array(new_rows, dtype=np.intp)
 
 
-def _names(bank: Mapping[str, object]) -> list[str]:
-    text = str(bank.get("sensors", ""))
-    return text.split("\n") if text else []
+def _sensors(shard: Shard, bank: Bank) -> list[str]:
+    return [shard.catalogue.sensors.name[number] for number in bank.sensor]
+
+
+def _texts(value: object) -> list[str]:
+    assert isinstance(value, list)
+    return [str(text) for text in value]
 
 
 def _mapping(value: object) -> Mapping[str, object]:

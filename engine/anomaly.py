@@ -139,27 +139,38 @@ class Anomaly:
             self.models[number] = cast(Detector, decode(copy))
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
-        """The models as bytes, for a snapshot."""
+        """The models and their last good copies as bytes, for a snapshot."""
         found: dict[str, NDArray[np.generic]] = {}
         for number, model in self.models.items():
             name = f"model/{self.plan.name}/{number}"
             found[name] = np.frombuffer(encode(model), dtype=np.uint8)
             found[f"{name}/learnt"] = np.array([self.learnt.get(number, 0)], dtype=np.int64)
+            if number in self.copies:
+                found[f"{name}/copy"] = np.frombuffer(self.copies[number], dtype=np.uint8)
         return found
 
-    def restore(self, saved: Mapping[str, NDArray[np.generic]]) -> None:
-        """Take over the models of a snapshot; their scores go on exactly."""
+    def restore(
+        self, saved: Mapping[str, NDArray[np.generic]], renumbered: Mapping[int, int] | None
+    ) -> None:
+        """Take over the models of a snapshot; their scores go on exactly.
+
+        `renumbered` gives today's number of a sensor for the one it was saved under, and leaves
+        out those that are gone; None where nothing has changed.
+        """
         prefix = f"model/{self.plan.name}/"
         for name, column in saved.items():
             if not name.startswith(prefix):
                 continue
-            number, _, part = name[len(prefix) :].partition("/")
+            before, _, part = name[len(prefix) :].partition("/")
+            number = int(before) if renumbered is None else renumbered.get(int(before))
+            if number is None:
+                continue
             if part == "learnt":
-                self.learnt[int(number)] = int(column[0])  # type: ignore[call-overload]
+                self.learnt[number] = int(column[0])  # type: ignore[call-overload]
+            elif part == "copy":
+                self.copies[number] = column.tobytes()
             else:
-                packed = column.tobytes()
-                self.models[int(number)] = cast(Detector, decode(packed))
-                self.copies[int(number)] = packed
+                self.models[number] = cast(Detector, decode(column.tobytes()))
 
 
 def _column(measures: Measures, feature: ex.Feature) -> NDArray[np.floating]:

@@ -17,7 +17,7 @@ from types import FrameType
 import structlog
 
 from engine import dataflow, segments
-from engine.adoption import adopt, facts_of
+from engine.adoption import adopt, facts_of, retired_of
 from engine.assembly import Assembly, assemble
 from engine.config import EngineConfig
 from engine.config import load as load_config
@@ -165,6 +165,7 @@ class SavedShard:
         snapshot = self.store.load(number)
         if str(snapshot.facts["fingerprint"]) == self.fingerprint:
             self.shard.restore(snapshot.columns)
+            self.shard.retired = retired_of(snapshot)
             return
         # Catalogue or rules have changed: what still means the same is kept.
         told = adopt(self.shard, snapshot)

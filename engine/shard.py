@@ -63,6 +63,11 @@ class Bank:
     pane_rules: tuple[Latches, ...]
     anomaly: Anomaly | None
 
+    @property
+    def rules(self) -> tuple[Latches, ...]:
+        """All rules on this type, those on readings first."""
+        return (*self.reading_rules, *self.pane_rules)
+
     def is_at_rest(self, site: int, site_rows: NDArray[np.int64]) -> bool:
         """No rule on windows waits for a time to come at a site."""
         low, high = int(site_rows[site]), int(site_rows[site + 1])
@@ -87,7 +92,17 @@ class Bank:
 class Shard:
     """Everything between readings and warnings."""
 
-    __slots__ = ("banks", "catalogue", "clock", "episodes", "layout", "meters", "settings", "told")
+    __slots__ = (
+        "banks",
+        "catalogue",
+        "clock",
+        "episodes",
+        "layout",
+        "meters",
+        "retired",
+        "settings",
+        "told",
+    )
 
     def __init__(
         self,
@@ -122,6 +137,8 @@ class Shard:
             for rule in (*bank.plan.reading_rules, *bank.plan.pane_rules)
         }
         self.told: list[Message] = []
+        # How many episodes those rules and sensors had that are gone (engine/adoption.py).
+        self.retired: dict[str, int] = {}
 
     def _bank(
         self,
@@ -266,7 +283,7 @@ class Shard:
             found |= bank.windows.columns()
             if bank.anomaly is not None:
                 found |= bank.anomaly.columns()
-            for rule in (*bank.reading_rules, *bank.pane_rules):
+            for rule in bank.rules:
                 found |= rule.columns()
         return found
 
@@ -274,7 +291,7 @@ class Shard:
         """Take over a saved state; what the snapshot does not have starts empty."""
         for bank in self.banks:
             if bank.anomaly is not None:
-                bank.anomaly.restore(saved)
+                bank.anomaly.restore(saved, None)
         for name, column in self.columns().items():
             if name.startswith("model/"):
                 continue

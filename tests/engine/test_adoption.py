@@ -1,0 +1,261 @@
+"""What is kept of a saved state when rules or the catalogue have changed, and what is said."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.adoption import adopt, definition, facts_of, retired_of
+from engine.anomaly import ModelPlan
+from engine.columns import Readings
+from engine.episodes import Body, Message
+from engine.shard import Shard
+from engine.sinks import EgressLog
+from engine.store import Snapshot, Store
+from tests.engine.plants import (
+    START,
+    Plant,
+    S,
+    Sensor,
+    book_of,
+    by_rule,
+    catalogue_of,
+    feature,
+    kind,
+    owned,
+    rule_text,
+    tick,
+)
+
+VALUE = "ladder: {{value: value, above: {{blue: {0}, red: 9}}, deadband: 1, clear_for: 3s}}"
+MEAN = "ladder: {value: mean(10s), above: {blue: 4, red: 8}, deadband: 1, for: 2s, clear_for: 2s}"
+
+
+def rules(blue: float = 5, *, more: str = "", mean: str = MEAN) -> tuple[str, str]:
+    return rule_text(VALUE.format(blue), name="value", more=more), rule_text(mean, name="mean")
+
+
+def plant(*texts: str, sensors: Sequence[Sensor] = (Sensor("s"), Sensor("t", site="b"))) -> Plant:
+    return Plant(catalogue_of([kind()], sensors), book_of(*(texts or rules())))
+
+
+def lived(plant: Plant, seconds: range, level: float) -> tuple[Shard, list[Message]]:
+    shard = plant.shard()
+    return shard, live(plant, shard, seconds, level)
+
+
+def live(plant: Plant, shard: Shard, seconds: range, level: float) -> list[Message]:
+    """Every sensor reports the level once a second."""
+    names = plant.catalogue.sensors.name
+    frames = [plant.points([(name, second, level) for name in names]) for second in seconds]
+    return [message for frame in frames for message in shard.advance(owned([frame], shard))]
+
+
+def snapshot_of(shard: Shard, folder: Path) -> Snapshot:
+    """Through the store, as a restart would."""
+    store = Store(folder, "shard-000")
+    store.save(1, facts_of(shard), shard.columns())
+    return store.load(1)
+
+
+def successor(plant: Plant, before: Shard, folder: Path) -> Shard:
+    shard = plant.shard()
+    adopt(shard, snapshot_of(before, folder))
+    return shard
+
+
+def bodies(messages: list[Message], rule: str = "value", subject: str = "s") -> list[Body]:
+    return [b for _, b in messages if b["rule"] == rule and b["subject"] == subject]
+
+
+def test_nothing_changed_keeps_everything(tmp_path):
+    """An engine of a new build must go on as if it had been the old one."""
+    old = plant()
+    shard, _ = lived(old, range(30), 6.0)
+    after = successor(old, shard, tmp_path)
+    np.testing.assert_array_equal(after.columns()["clock/clock_ns"], shard.clock.clock_ns)
+    assert by_rule(live(old, after, range(30, 60), 1.0)) == by_rule(
+        live(old, shard, range(30, 60), 1.0)
+    )
+
+
+def test_texts_and_places_do_not_count(tmp_path):
+    """A corrected headline, or a comment above the rule, must not forget a standing warning."""
+    old = plant()
+    told = 'message:\n  zh: {headline: "新"}\n  en: {headline: "new {{ value }}"}'
+    new = plant("", "# a comment\n  # and another", *rules(more=told))
+    shard, _ = lived(old, range(30), 6.0)
+    after = successor(new, shard, tmp_path)
+    assert live(new, after, range(30, 32), 6.0) == []
+    [cleared] = bodies(live(new, after, range(32, 60), 1.0))
+    assert (cleared["event"], cleared["revision"]) == ("cleared", 1)
+
+
+def test_a_changed_threshold_supersedes_and_begins_a_new_episode(tmp_path):
+    """The old warning was about another rule: it ends, never `cleared`; ids are not used twice."""
+    old, new = plant(), plant(*rules(5.5))
+    shard, messages = lived(old, range(30), 6.0)
+    [raised] = bodies(messages)
+    after = successor(new, shard, tmp_path)
+    [superseded, again] = bodies(live(new, after, range(30, 40), 6.0))
+
+    assert (superseded["id"], superseded["revision"]) == (raised["id"], 1)
+    assert (superseded["event"], superseded["grade"]) == ("superseded", "none")
+    assert (superseded["previous"], superseded["peak"]) == ("blue", "blue")
+    assert superseded["digest"] == raised["digest"] != again["digest"]
+    assert superseded["value"] == 6.0
+    assert superseded["event_time"] == START + 29 * S
+    assert set(superseded) == set(raised)
+    assert (again["event"], again["revision"]) == ("raised", 0)
+    assert again["id"] != raised["id"]
+    # The rule that did not change says nothing, and neither does a second start.
+    assert bodies(live(new, after, range(40, 41), 6.0), "mean") == []
+    third = successor(new, after, tmp_path)
+    assert live(new, third, range(41, 45), 6.0) == []
+
+
+def test_a_removed_rule_supersedes_and_counts_on_when_it_comes_back(tmp_path):
+    """An id that is used twice would be taken for a fault, and the warning would not be sent."""
+    old, without = plant(), plant(rules()[1])
+    shard, messages = lived(old, range(30), 6.0)
+    second = successor(without, shard, tmp_path)
+    told = live(without, second, range(30, 40), 6.0)
+    assert [b["event"] for b in bodies(told)] == ["superseded"]
+    assert bodies(told, subject="t")[0]["site"] == "b"
+    # A plain restart between must not forget it either.
+    kept = snapshot_of(second, tmp_path)
+    second = without.shard()
+    second.restore(kept.columns)
+    second.retired = retired_of(kept)
+    third = successor(old, second, tmp_path)
+    [again] = bodies(live(old, third, range(40, 45), 6.0))
+    assert again["event"] == "raised"
+    assert again["id"] not in {b["id"] for _, b in messages}
+
+
+def test_last_words_are_the_same_when_the_start_is_made_again(tmp_path):
+    """The egress log must recognise them after a crash in the middle of a start."""
+    shard, _ = lived(plant(), range(30), 9.5)
+    new = plant(*rules(5.5))
+    snapshot = snapshot_of(shard, tmp_path)
+    said = []
+    for _ in range(2):
+        after = new.shard()
+        adopt(after, snapshot)
+        said.append(after.advance([]))
+    assert len(said[0]) == 2
+    assert by_rule(said[0]) == by_rule(said[1])
+    log = EgressLog.open(tmp_path / "egress", after.meters)
+    assert log.send(said[0]) == log.send(said[1]) == [1, 2]
+    log.close()
+
+
+@pytest.mark.parametrize(
+    ("sensors", "heard"),
+    [
+        ([Sensor("r"), Sensor("s"), Sensor("t", site="b")], "rst"),
+        ([Sensor("t", site="b"), Sensor("s")], "st"),
+        ([Sensor("s")], "s"),
+        ([Sensor("s", period_ns=2 * S), Sensor("u"), Sensor("t", site="c")], "su"),
+    ],
+)
+def test_sensors_that_stay_keep_their_state_wherever_they_stand(sensors, heard, tmp_path):
+    """Adding one sensor to a county must not restart the warnings of all the others."""
+    old, new = plant(), plant(sensors=sensors)
+    shard, messages = lived(old, range(30), 6.0)
+    raised = bodies(messages)[0]
+    after = successor(new, shard, tmp_path)
+    told = live(new, after, range(30, 60), 1.0)
+    assert [(b["event"], b["id"]) for b in bodies(told)] == [("cleared", raised["id"])]
+    cleared = bodies(told, "mean")
+    assert [b["event"] for b in cleared] == ["cleared"]
+    assert cleared[0]["event_time"] < START + 45 * S
+    # Timers follow the sensor of today: its staleness is that of its period of today.
+    row = [new.catalogue.sensors.name[n] for n in after.banks[0].sensor].index("s")
+    rule = after.banks[0].reading_rules[0]
+    period_ns = new.catalogue.sensors.period_ns[new.sensor("s")]
+    assert rule.terms[rule.latch["terms"][row]]["stale_ns"] == max(3 * period_ns, 10 * S)
+    assert {b["subject"] for _, b in live(new, after, range(60, 90), 6.0)} >= set(heard)
+
+
+def test_a_removed_sensor_supersedes_its_warnings(tmp_path):
+    shard, messages = lived(plant(), range(30), 6.0)
+    after = successor(plant(sensors=[Sensor("s")]), shard, tmp_path)
+    told = after.advance([])
+    assert {(b["rule"], b["subject"], b["event"]) for _, b in told} == {
+        ("value", "t", "superseded"),
+        ("mean", "t", "superseded"),
+    }
+    assert {b["id"] for _, b in told} == {b["id"] for _, b in messages if b["subject"] == "t"}
+
+
+def test_a_changed_pane_forgets_the_windows_only(tmp_path):
+    """Another rule may ask for finer panes; the latches of this one stay."""
+    finer = rule_text('levels: {blue: {when: "mean(500ms) > 99"}}', name="fine")
+    old, new = plant(), plant(*rules(), finer)
+    assert old.plan.banks[0].pane_ns != new.plan.banks[0].pane_ns
+    shard, _ = lived(old, range(30), 6.0)
+    after = successor(new, shard, tmp_path)
+    for stacks in after.banks[0].windows.stacks:
+        assert not stacks.sums[0].any()
+    messages = live(new, after, range(30, 80), 1.0)
+    [cleared] = bodies(messages, "mean")
+    assert cleared["event"] == "cleared"
+    # mean(10s) is unknown until half of it has come, and means what came since.
+    assert cleared["event_time"] > START + 34 * S
+
+
+def test_the_unit_of_a_type_is_part_of_its_windows(tmp_path):
+    """Windows in metres are not windows in millimetres."""
+    old = plant()
+    shard, _ = lived(old, range(30), 6.0)
+    facts = facts_of(shard)
+    assert facts["banks"]["gas"]["unit"] == "m"
+    facts["banks"]["gas"]["unit"] = "mm"
+    after = old.shard()
+    adopt(after, Snapshot(facts, dict(shard.columns())))
+    assert not after.banks[0].windows.stacks[0].sums[0].any()
+
+
+def test_every_part_of_the_meaning_is_in_the_definition():
+    """And the holds, the quality, the latch; not the title."""
+    base = plant().plan.rules[0]
+    changed = [
+        rules(6),
+        rules(more="latch: [red]"),
+        rules(more="quality: {stale_after: 7s}"),
+        rules(more="closure: false"),
+    ]
+    digests = {definition(plant(*texts).plan.rules[0]) for texts in changed}
+    assert len(digests | {definition(base)}) == 5
+
+
+def test_models_keep_what_they_have_learnt(tmp_path):
+    """A model needs weeks to know a river; a new sensor elsewhere must not cost it that."""
+    text = rule_text(
+        'levels: {yellow: {when: "anomaly > 0.99"}}', more="model: {name: m, on_absent: unknown}"
+    )
+    model = ModelPlan("m", "GaussianScorer", {"grace_period": 3}, (feature("value"),), None, 1e9)
+
+    def with_model(*sensors: Sensor) -> Plant:
+        return Plant(catalogue_of([kind()], sensors), book_of(text), models={"gas": model})
+
+    old, new = with_model(Sensor("s")), with_model(Sensor("r"), Sensor("s"))
+    shard, _ = lived(old, range(30), 6.0)
+    after = successor(new, shard, tmp_path)
+    anomaly = after.banks[0].anomaly
+    assert anomaly is not None
+    assert list(anomaly.models) == [new.sensor("s")]
+    assert anomaly.learnt[new.sensor("s")] == 29
+
+
+def test_what_was_late_stays_late(tmp_path):
+    """Old readings are not judged a second time by the windows of today."""
+    old, new = plant(), plant(*rules(5.5))
+    shard, _ = lived(old, range(30), 6.0)
+    after = successor(new, shard, tmp_path)
+    after.advance([])
+    late: Readings = new.points([("s", 12.5, 9.9)])
+    after.advance(owned([late, tick(31)], after))
+    assert after.meters.readings[0].tolist()[:2] == [0, 1]
