@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from river import anomaly, compose, preprocessing
 
 from engine.features import Measures
-from engine.model_state import decode, encode
+from engine.model_state import UntrustedState, decode, encode
 from rules import expression as ex
 
 # How many panes a model may learn before its copy is renewed: what a fault may cost it.
@@ -166,11 +166,18 @@ class Anomaly:
             if number is None:
                 continue
             if part == "learnt":
-                self.learnt[number] = int(column[0])  # type: ignore[call-overload]
+                self.learnt[number] = int(column[0])
             elif part == "copy":
                 self.copies[number] = column.tobytes()
             else:
-                self.models[number] = cast(Detector, decode(column.tobytes()))
+                self._restore_model(number, column.tobytes())
+
+    def _restore_model(self, number: int, packed: bytes) -> None:
+        """A model that cannot be read, as after a change of river, begins anew and is counted."""
+        try:
+            self.models[number] = cast(Detector, decode(packed))
+        except UntrustedState:
+            self.reset_count += 1
 
 
 def _column(measures: Measures, feature: ex.Feature) -> NDArray[np.floating]:

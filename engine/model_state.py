@@ -2,8 +2,9 @@
 
 A model of river is a graph of plain objects.  Each object is written as how to build it again:
 its class, the arguments and the state that the object itself hands out for copying
-(`__reduce_ex__`).  Reading builds nothing but classes of the modules named here, so a spoilt file
-can break a model, but cannot run anything of its choosing.
+(`__reduce_ex__`).  Reading builds nothing but classes that the modules named here define
+themselves (`random:_os.system` is not one), so a spoilt file can break a model, but cannot run
+anything of its choosing.
 """
 
 import importlib
@@ -36,6 +37,23 @@ TRUSTED_EXACTLY = frozenset(
         "functools:partial",
     }
 )
+# Packages of river that read and write files; no model is made of them.
+UNTRUSTED = ("river.datasets.", "river.stream.")
+# Functions that build objects when a copy is made; all other builders are classes.
+BUILDERS = frozenset(
+    {
+        "copyreg:__newobj__",
+        "copyreg:_reconstructor",
+        "numpy.random._pickle:__bit_generator_ctor",
+        "numpy.random._pickle:__generator_ctor",
+        "numpy.random._pickle:__randomstate_ctor",
+    }
+)
+# What wrong bytes can lead to, in their structure or in the classes that they build.
+SPOILT = (
+    *(ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError),
+    *(AssertionError, MemoryError, msgpack.UnpackException),
+)
 PLAIN = (type(None), bool, float, str, bytes)
 INT64 = 1 << 63
 
@@ -56,11 +74,17 @@ def encode(model: object) -> bytes:
 
 def decode(packed: bytes) -> object:
     """Read a model; its scores go on exactly as they would have."""
-    version, root, cells = msgpack.unpackb(packed, strict_map_key=False)
-    if version != VERSION:
-        message = f"a model written by format version {version}; this engine reads {VERSION}"
-        raise UntrustedState(message)
-    return _Reader(cells).build(root)
+    try:
+        version, root, cells = msgpack.unpackb(packed, strict_map_key=False)
+        if version != VERSION:
+            message = f"a model written by format version {version}; this engine reads {VERSION}"
+            raise UntrustedState(message)
+        return _Reader(cells).build(root)
+    except UntrustedState:
+        raise
+    except SPOILT as error:
+        message = f"a saved model is spoilt: {type(error).__name__}: {error}"
+        raise UntrustedState(message) from error
 
 
 class _Writer:
@@ -139,15 +163,18 @@ class _Reader:
             case ["c", str(name)]:
                 self.built[number] = _trusted(name)
             case ["n", dtype, shape, raw, is_array]:
-                array = np.frombuffer(raw, dtype=np.dtype(str(dtype))).reshape(shape).copy()
+                flat = np.frombuffer(cast(bytes, raw), dtype=np.dtype(str(dtype)))
+                array = flat.reshape(cast(list[int], shape)).copy()
                 self.built[number] = array if is_array else array[()]
             case ["l", list(parts)]:
-                self.built[number] = items = []
-                items.extend(self.build(part) for part in parts)
+                row: list[object] = []
+                self.built[number] = row
+                row.extend(self.build(part) for part in parts)
             case ["t", list(parts)]:
                 self.built[number] = tuple(self.build(part) for part in parts)
             case ["d", list(pairs)]:
-                self.built[number] = mapping = {}
+                mapping: dict[object, object] = {}
+                self.built[number] = mapping
                 mapping.update((self.build(k), self.build(v)) for k, v in pairs)
             case ["o", str(name), arguments, state, items, pairs]:
                 self._build_object(number, name, (arguments, state, items, pairs))
@@ -158,6 +185,9 @@ class _Reader:
     def _build_object(self, number: int, name: str, rest: tuple[object, ...]) -> None:
         arguments, state, items, pairs = rest
         build = cast(Callable[..., object], _trusted(name))
+        if not isinstance(build, type) and name not in BUILDERS:
+            message = f"a saved model may not call {name}"
+            raise UntrustedState(message)
         item = build(*cast(tuple[object, ...], self.build(cast(int, arguments))))
         self.built[number] = item
         _set_state(item, self.build(cast(int, state)))
@@ -189,10 +219,19 @@ def _name_of(item: object) -> str:
 
 def _trusted(name: str) -> object:
     module, _, path = name.partition(":")
-    if name not in TRUSTED_EXACTLY and not f"{module}.".startswith(TRUSTED):
+    package = f"{module}."
+    is_trusted = package.startswith(TRUSTED) and not package.startswith(UNTRUSTED)
+    found: object = None
+    if name in TRUSTED_EXACTLY or is_trusted:
+        try:
+            found = importlib.import_module(module)
+            for part in path.split("."):
+                found = getattr(found, part)
+        except (ImportError, AttributeError):
+            found = None
+    # By the name that it has itself: nothing is reached through what a module has imported.
+    known_as = f"{getattr(found, '__module__', '')}:{getattr(found, '__qualname__', '')}"
+    if known_as != name:
         message = f"a saved model may not name {name}"
         raise UntrustedState(message)
-    found: object = importlib.import_module(module)
-    for part in path.split("."):
-        found = getattr(found, part)
     return found

@@ -90,7 +90,7 @@ def test_a_file_that_was_cut_is_named(share, tmp_path):
 
 def test_a_snapshot_that_is_not_there_says_which_are(tmp_path):
     store = saved(tmp_path, 4)
-    with pytest.raises(StoreError, match="snapshot 9 is not there .there: 4."):
+    with pytest.raises(StoreError, match=r"snapshot 9 is not there \(there: 4\)"):
         store.load(9)
 
 
