@@ -95,6 +95,9 @@ def truth(node: ex.Node, columns: Columns) -> Truth:
             return truth(node.operand, columns).negated()
         case ex.Member():
             pairs = [_compared("==", node.operand, item, columns) for item in node.items]
+            if not pairs:
+                nowhere = np.zeros(columns.row_count, dtype=bool)
+                return Truth(nowhere, nowhere)
             return _all([pair.negated() for pair in pairs]).negated()
         case ex.Known():
             known = _is_known(node.operand, columns)
@@ -154,10 +157,19 @@ def _chain(node: ex.Compare, columns: Columns) -> Truth:
 def _compared(operator: str, left: ex.Node, right: ex.Node, columns: Columns) -> Truth:
     if _is_text(left) or _is_text(right):
         return _compared_texts(operator, left, right, columns)
-    a, b = number(left, columns), number(right, columns)
+    a, b = _as_wide_as_measured(number(left, columns), number(right, columns))
     unknown = np.broadcast_to(np.isnan(a) | np.isnan(b), columns.row_count)
     true = np.broadcast_to(COMPARISONS[operator](a, b), columns.row_count)
     return Truth(true & ~unknown, unknown)
+
+
+def _as_wide_as_measured(a: Numbers | float, b: Numbers | float) -> tuple[Numbers, Numbers]:
+    """Both sides in float32 where one is: thresholds of the catalogue come as float64."""
+    one, other = np.asarray(a), np.asarray(b)
+    if np.float32 in (one.dtype, other.dtype):
+        with np.errstate(over="ignore"):
+            return one.astype(np.float32, copy=False), other.astype(np.float32, copy=False)
+    return one, other
 
 
 def _is_text(node: ex.Node) -> bool:
@@ -172,7 +184,8 @@ def _compared_texts(operator: str, left: ex.Node, right: ex.Node, columns: Colum
         return columns.attribute(node)
 
     a, b = texts(left), texts(right)
-    unknown = np.equal(a, None) | np.equal(b, None)
+    nothing = np.array(None, dtype=object)
+    unknown = np.equal(a, nothing) | np.equal(b, nothing)
     true = COMPARISONS[operator](a, b)  # type: ignore[arg-type]
     return Truth(true.astype(bool) & ~unknown, unknown.astype(bool))
 

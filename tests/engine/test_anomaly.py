@@ -108,7 +108,7 @@ def test_a_score_that_is_no_number_sends_the_model_back_and_is_counted():
     # A limit so high that the square of a value overflows inside the model.
     plan = ModelPlan("m", detector, parameters, (feature("value"),), None, 1e300)
     anomaly = Anomaly(plan)
-    found = [score(anomaly, value) for value in [1.0, 2.0, 1.5] * 5 + [1e200, 1e250, -1e250, 2.0]]
+    found = [score(anomaly, value) for value in [1.0, 2.0, 1.5] * 10 + [1e200, 1e250, -1e250, 2.0]]
     assert anomaly.reset_count == 1
     assert sum(math.isnan(one) for one in found) == 1
     assert anomaly.learnt[7] < 4
