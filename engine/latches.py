@@ -87,12 +87,12 @@ class Latches:
 
         rows  int32[n]  row within the bank of each of the admitted readings
         """
-        code, applies = self._reading_codes(admitted, rows)
+        value, code, applies = self._reading_codes(admitted, rows)
         start = 0
         while start < rows.size:
             start, count = latch.apply_readings(
                 *(self.latch, self.episode, self.due_ns, self.terms, rows, admitted.time_ns),
-                *(admitted.value, code, applies, admitted.horizon_ns, start, self.buffer),
+                *(value, code, applies, admitted.horizon_ns, start, self.buffer),
             )
             yield from self._drain(count)
         self._note_due(rows)
@@ -137,14 +137,18 @@ class Latches:
 
     def _reading_codes(
         self, admitted: Admitted, rows: NDArray[np.int32]
-    ) -> tuple[NDArray[np.uint16], NDArray[np.uint8]]:
+    ) -> tuple[Floats, NDArray[np.uint16], NDArray[np.uint8]]:
+        """What was compared, what it means for the grades, and whether it counts."""
         value, outcome = admitted.value, admitted.outcome
         if not self.plan.is_plain_ladder:
-            code = codes(self.plan, ReadingColumns(self.plan, rows, value, self.attributes))
+            columns = ReadingColumns(self.plan, rows, value, self.attributes)
+            code = codes(self.plan, columns)
+            with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+                value = np.ascontiguousarray(judge.number(self.plan.value, columns))
             kind = self.kind[outcome]
             forced = kind == ladder.FORCED
             code[forced] = self.forced[outcome[forced]]
-            return code, (kind != ladder.IGNORED).view(np.uint8)
+            return value, code, (kind != ladder.IGNORED).view(np.uint8)
         code = np.empty(rows.size, dtype=np.uint16)
         applies = np.empty(rows.size, dtype=np.uint8)
         enter, clear = (bound.astype(value.dtype) for bound in self.thresholds)
@@ -152,7 +156,7 @@ class Latches:
             *(value, outcome, enter, clear, self.exists, self.plan.is_above),
             *(self.kind, self.forced, code, applies),
         )
-        return code, applies
+        return value, code, applies
 
     def _note_due(self, rows: NDArray[np.int32]) -> None:
         due_ns = self.due_ns[rows]
