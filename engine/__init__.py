@@ -10,7 +10,7 @@ Walking with a frame, from the gateway to the siren:
     How does it become readings of a shard?           decode, inlet, layout, columns
     What time is it there, and what is late?          clock
     What happened in the last minutes?                windows, onsets
-    What can rules look at?                           features
+    What can rules look at?                           features: measures
     Is it unusual?                                    anomaly, model_state
     Which grade stands?                               latches
     What are people told?                             episodes

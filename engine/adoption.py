@@ -11,7 +11,6 @@ twice.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -206,7 +205,7 @@ def _adopt_rule(
     if known["definition"] != definition(rule.plan):
         return False
     # The terms of a row follow from its sensor of today, and so do its timers.
-    line = cast(NDArray[np.void], rule.latch)
+    line = rule.latch
     terms = line["terms"].copy()
     kept = _copy(saved[f"latch/{name}/line"], line, pairs, 1)
     line["terms"] = terms

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from river import anomaly, compose, preprocessing
 
-from engine.features import Measures
+from engine.measures import Measures
 from engine.model_state import UntrustedState, decode, encode
 from rules import expression as ex
 

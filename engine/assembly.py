@@ -85,7 +85,7 @@ def assemble(config: EngineConfig) -> Assembly:
     faults += book.errors
     if catalogue is None or faults:
         raise ConfigError(faults)
-    wrong = [f for f in link_faults(config, catalogue, book) if f.severity == "error"]
+    wrong = [f for f in link_faults(config, catalogue, book) if f.is_error]
     if wrong:
         raise ConfigError(wrong)
     models = {

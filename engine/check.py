@@ -136,7 +136,7 @@ def _examine(found: Found, sets: Sequence[str]) -> tuple[Faults, list[str]]:
             continue
         links = link_faults(config, catalogue, book)
         faults.extend(links)
-        if not any(fault.severity == "error" for fault in [*links, *book.faults]):
+        if not any(fault.is_error for fault in [*links, *book.faults]):
             bills.append(bill_text(config, catalogue, book))
     for path in found.catalogues:
         if path.resolve() not in covered:

@@ -71,7 +71,7 @@ def _failed(error: Exception) -> int:
     if isinstance(error, ConfigError | RuleErrors):
         faults = list(error.faults)
         click.echo(as_texts(faults), err=True)
-        count = sum(fault.severity == "error" for fault in faults)
+        count = sum(fault.is_error for fault in faults)
         click.echo(f"{count} error{'s' if count != 1 else ''}; nothing was started", err=True)
         return EXIT_CONFIG
     if isinstance(error, TocsinError):

@@ -93,7 +93,10 @@ class Clock:
             piece = slice(start, stop)
             yield Admitted(
                 *(readings.sensor[piece], readings.time_ns[piece], readings.value[piece]),
-                *(outcome[piece], slot[piece], moment[piece], horizon_ns[piece]),
+                outcome=outcome[piece],
+                slot=slot[piece],
+                moment=moment[piece],
+                horizon_ns=horizon_ns[piece],
                 is_last=stop == size,
             )
             start = stop

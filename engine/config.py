@@ -137,7 +137,7 @@ class _File(BaseModel):
 def load(path: Path, sets: Sequence[str] = (), data: Path | None = None) -> EngineConfig:
     """Return the configuration of an engine.yaml, or raise a ConfigError with every fault."""
     config, faults = examine(path, sets, data)
-    errors = [fault for fault in faults if fault.severity == "error"]
+    errors = [fault for fault in faults if fault.is_error]
     if errors or config is None:
         raise ConfigError(errors)
     return config

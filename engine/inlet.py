@@ -65,7 +65,7 @@ class Inlet:
                     items.append(Tick(record.received_ns))
             elif record.kind == segments.FRAME:
                 self._route(record, work)
-        deliveries = [
+        deliveries: list[tuple[str, Delivery]] = [
             (key, (number, items))
             for number, (key, items) in enumerate(zip(self.keys, work, strict=True))
             if items

@@ -125,15 +125,14 @@ class Latches:
         quiet: NDArray[np.bool_] = self.latch["phase"][rows] == 0
         enters = [grade.enter for grade in self.plan.grades if grade.enter is not None]
         # A float32 sample is compared with the threshold in float32: the nearer of both bounds.
-        if self.plan.is_above:
-            quiet &= high < min(min(enters), float(np.float32(min(enters))))
-        else:
-            quiet &= low > max(max(enters), float(np.float32(max(enters))))
+        bounds = [*enters, *(float(np.float32(enter)) for enter in enters)]
+        quiet &= high < min(bounds) if self.plan.is_above else low > max(bounds)
         for what in (stage.OVER, stage.UNDER):
             if self.kind[what] != ladder.IGNORED:
                 quiet &= block.tally[:, what] == 0
         # A late sample may be the newest of its sensor, and then it counts.
-        return quiet & (block.tally[:, stage.LATE] == 0)
+        quiet &= block.tally[:, stage.LATE] == 0
+        return quiet
 
     def _reading_codes(
         self, admitted: Admitted, rows: NDArray[np.int32]

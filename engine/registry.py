@@ -109,7 +109,7 @@ class Catalogue:
 def load(folder: Path) -> Catalogue:
     """Return the catalogue of a folder, or raise a ConfigError that carries every mistake."""
     catalogue, faults = examine(folder)
-    errors = [fault for fault in faults if fault.severity == "error"]
+    errors = [fault for fault in faults if fault.is_error]
     if errors or catalogue is None:
         raise ConfigError(errors)
     return catalogue
@@ -145,7 +145,7 @@ def examine(folder: Path) -> tuple[Catalogue | None, list[Fault]]:
     counts = np.bincount(sensors.gateway + 1, minlength=len(gateways.name) + 2)[1:]
     start = np.zeros(len(gateways.name) + 1, np.int64)
     np.cumsum(counts[: len(gateways.name)], out=start[1:])
-    if any(fault.severity == "error" for fault in faults):
+    if any(fault.is_error for fault in faults):
         return None, faults
     digest = _digest(folder)
     return Catalogue(types, sites, gateways, sensors, digest, order, start), faults

@@ -18,9 +18,10 @@ from engine.anomaly import Anomaly
 from engine.clock import Clock
 from engine.columns import Admitted, AdmittedSeries, Readings, Series
 from engine.episodes import Episodes, Message
-from engine.features import ALWAYS_KNOWN, Attributes, Measures, PaneColumns
+from engine.features import Attributes, PaneColumns
 from engine.latches import Changes, Latches
 from engine.layout import Layout
+from engine.measures import ALWAYS_KNOWN, Measures
 from engine.meters import Meters
 from engine.registry import Catalogue
 from engine.windows import Windows, bank_table, card_table
@@ -259,7 +260,7 @@ class Shard:
         share = np.ones(changes.size)
         if columns is not None:
             at = np.searchsorted(columns.measures.rows, changes["row"])
-            share = columns.coverage()[at]
+            share = columns.coverage()[at].astype(np.float64)
         share = np.where(changes["blind"] == 1, 0.0, share)
         sensor = bank.sensor[changes["row"]]
         self.told.extend(self.episodes[plan.name].tell(changes, sensor, share))

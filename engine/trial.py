@@ -25,7 +25,7 @@ from engine.shard import Shard, ShardSettings, Tick
 from engine.sorts import sorts_of
 from kernels.latch import BLIND, UNKNOWN
 from rules import book as rule_book
-from rules.errors import Place, as_texts
+from rules.errors import Faults, Place, as_texts
 from rules.grade import Grade
 from rules.pack import Book, Pack, Rule
 from rules.plan import make_plan
@@ -63,7 +63,7 @@ def test(paths: Sequence[Path]) -> int:
     book = rule_book.load(list(paths))
     if book.errors:
         raise ConfigError(book.errors)
-    warnings = [fault for fault in book.faults if fault.severity == "warning"]
+    warnings = [fault for fault in book.faults if fault.kind == "warning"]
     if warnings:
         click.echo(as_texts(warnings), err=True)
     failures: list[Failure] = []
@@ -139,7 +139,7 @@ def _event_ns(body: Body) -> int:
 def _shard(pack: Pack, rule: Rule, scenario: Scenario) -> Shard:
     catalogue = _catalogue(rule, scenario)
     lone = Pack(pack.name, pack.version, pack.digest, pack.owner, pack.path, (rule,))
-    book = Book((lone,), pack.digest, rule_book.Faults())
+    book = Book((lone,), pack.digest, Faults())
     plan = make_plan(book, sorts_of(catalogue), silence_ns=0, tick_ns=NS_PER_S)
     return Shard(
         lay_out(catalogue, 0, 1),

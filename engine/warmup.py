@@ -1,7 +1,8 @@
 """Warm-up: compile every kernel once, so that the first frame of a service finds it ready.
 
-The compiled code lands in a folder below `NUMBA_CACHE_DIR`, or the user's cache.  What is compiled is what is used: a small shard with
-every kind of line and window takes a few readings, as the engine would.
+The compiled code lands in a folder below `NUMBA_CACHE_DIR`, or the user's cache.  What is compiled
+is what is used: a small shard with every kind of line and window takes a few readings, as the
+engine would.
 """
 
 import time

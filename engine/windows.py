@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.columns import Admitted, AdmittedSeries
-from engine.features import Measures, Window
 from engine.layout import Layout
+from engine.measures import Measures, Window
 from engine.onsets import Onsets
 from engine.registry import Catalogue
 from kernels import panes, raw, stage, windows
@@ -46,9 +46,7 @@ def bank_table(layout: Layout, plans: Sequence[BankPlan]) -> NDArray[np.void]:
     return table
 
 
-def card_table(
-    layout: Layout, plans: Sequence[BankPlan], catalogue: Catalogue
-) -> NDArray[np.generic]:
+def card_table(layout: Layout, plans: Sequence[BankPlan], catalogue: Catalogue) -> NDArray[np.void]:
     """The sensors as the kernels see them: CARD[s]."""
     table = aligned(layout.sensor.size, stage.CARD)
     sensors = catalogue.sensors
@@ -149,8 +147,8 @@ FIELDS = {
 def _ring(
     fields: int, plan: WindowPlan, rows: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    ring = aligned((fields, plan.pane_count, rows), np.float64)
-    return ring, np.zeros((fields, rows))  # type: ignore[return-value]
+    ring = aligned((fields, plan.pane_count, rows), np.dtype(np.float64))
+    return ring, np.zeros((fields, rows))
 
 
 class Windows:

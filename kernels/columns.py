@@ -7,16 +7,19 @@ first touched while readings arrive costs a page fault per 4 KiB in the middle o
 
 import math
 import mmap
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 LINE_BYTES = 64
 HUGE_PAGE_BYTES = 2 << 20
 SMALL_PAGE_BYTES = 4096
 
 
-def aligned(shape: int | tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[np.generic]:
+def aligned(shape: int | tuple[int, ...], dtype: np.dtype[Scalar]) -> npt.NDArray[Scalar]:
     """Give zeroed memory that begins at a cache line, every page of it already touched.
 
     Arrays of 2 MiB and more begin at a huge page and ask for huge pages; the memory returns to

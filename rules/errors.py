@@ -56,11 +56,6 @@ class Fault:
         """True for a fault that refuses a file."""
         return self.code[0] == "E"
 
-    @property
-    def severity(self) -> str:
-        """As `kind`, in the word that editors use."""
-        return self.kind
-
     def __str__(self) -> str:
         return f"{self.place}: {self.kind}[{self.code}]: {self.message}"
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rules import expression as ex
-from rules.pack import Book, Rule
 from rules.grade import Grade
+from rules.pack import Book, Rule
 from rules.units import read_unit
 
 NS_PER_S = 1_000_000_000
@@ -343,7 +343,9 @@ def _rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
 def _ladder_grades(rule: Rule) -> Iterable[GradePlan]:
     ladder = rule.ladder
     assert ladder is not None
-    enter_with, leave_with = (">=", "<") if ladder.direction == "above" else ("<=", ">")
+    is_above = ladder.direction == "above"
+    enter_with: ex.Comparison = ">=" if is_above else "<="
+    leave_with: ex.Comparison = "<" if is_above else ">"
     for grade in sorted(ladder.enter):
         enter, leave = ladder.enter[grade], ladder.clear[grade]
         yield GradePlan(

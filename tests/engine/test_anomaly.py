@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.anomaly import Anomaly, ModelPlan
-from engine.features import Measures, Window
+from engine.measures import Measures, Window
 from engine.shard import Shard
 from rules import expression as ex
 from tests.engine.plants import (

@@ -50,12 +50,12 @@ def events_of(values: list[float]) -> Iterator[Event]:
                 turn_on(state, g)
             elif state[g] == "clearing" and now - since[g] >= CLEAR_HOLD_S:
                 state[g] = "off"
-        for g in ENTER:  # then the new value
-            if state[g] == "off" and value >= ENTER[g]:
+        for g, enter in ENTER.items():  # then the new value
+            if state[g] == "off" and value >= enter:
                 state[g], since[g] = "arming", now
                 if HOLD_S[g] == 0:
                     turn_on(state, g)
-            elif state[g] == "arming" and value < ENTER[g]:
+            elif state[g] == "arming" and value < enter:
                 state[g] = "off"
             elif state[g] == "on" and value < CLEAR[g]:
                 state[g], since[g] = "clearing", now
