@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from engine.numba_cache import source_digest
+from kernels.jit import CACHE_FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -72,9 +72,8 @@ def free_ports(count: int) -> list[int]:
 
 def warm_cache() -> None:
     """Compile every kernel once for all tests of a machine; others wait for the first."""
-    folder = Path(os.environ["NUMBA_CACHE_DIR"])
-    folder.mkdir(parents=True, exist_ok=True)
-    done = folder / f"tocsin-{source_digest()}" / "is-warm"
+    folder = Path(CACHE_FOLDER)
+    done = folder / "is-warm"
     with (folder / "warmup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if done.exists():
@@ -295,9 +294,6 @@ class Nursery:
 
 def nurse() -> None:
     """The nursery's own loop: import, rehearse, then fork when asked; ends with its input."""
-    from engine.numba_cache import prepare_cache
-
-    prepare_cache()
     from engine import run  # noqa: F401 - for its imports
     from engine.rehearsal import rehearse
 
@@ -326,8 +322,6 @@ def _fork(arguments: list[str], log: str) -> int:
     os.dup2(out, 2)
     from engine import cli
 
-    # The kernels are in memory; Numba has chosen its folder when they were imported.
-    cli.COMPILED = frozenset()
     os._exit(cli.run_command(arguments))
 
 
