@@ -16,7 +16,7 @@ from engine.measures import ALWAYS_KNOWN, FORMULAS, Measures
 from engine.registry import Catalogue
 from rules import expression as ex
 from rules.plan import RulePlan
-from rules.units import NUMBER, Scale, UnitError, read_quantity, read_unit
+from rules.units import Scale, UnitError, attribute_value, read_unit
 
 NS_PER_S = 1_000_000_000
 
@@ -77,16 +77,10 @@ def _number(text: str | None, attribute: ex.Attribute, unit: str) -> float:
     if text is None or not text.strip():
         return float("nan")
     try:
-        amount, symbol = read_quantity(text)
         scale = Scale(read_unit(unit))
-        if symbol:
-            written = read_unit(symbol)
-        elif attribute.dimension == NUMBER:
-            return amount
-        else:
-            written = scale.unit_of(attribute.dimension)
-        return scale.bring(amount, written, is_point=attribute.is_point)
-    except (UnitError, ValueError):
+        return attribute_value(text, attribute.dimension, scale, is_point=attribute.is_point)
+    except UnitError:
+        # `tocsin check` and the start of the engine refuse it with its cell; here it is unknown.
         return float("nan")
 
 

@@ -22,7 +22,7 @@ from rules import expression as ex
 from rules.errors import Fault, Place
 from rules.pack import Book, Rule
 from rules.plan import GROUPS
-from rules.units import NUMBER, UnitError, read_duration, read_quantity, read_unit
+from rules.units import NUMBER, UnitError, attribute_value, read_duration, read_unit
 
 # What every sensor has without an attribute of that name.
 BUILT_IN: Final = ("name", "period", "range_low", "range_high")
@@ -172,7 +172,7 @@ def _attribute_faults(
         faults.append(Fault("W504", attribute.place, text, hint))
     if attribute.is_text:
         return faults
-    wrong = [(row, _quantity_problem(cell, attribute)) for row, cell in cells.items() if cell]
+    wrong = [(row, _quantity_problem(cell, attribute, rule)) for row, cell in cells.items() if cell]
     shown = [(row, problem) for row, problem in wrong if problem][:TEXTS_MAX]
     if shown:
         sheet, _ = read_sheet(path, required)
@@ -183,12 +183,10 @@ def _attribute_faults(
     return faults
 
 
-def _quantity_problem(cell: str, attribute: ex.Attribute) -> str:
+def _quantity_problem(cell: str, attribute: ex.Attribute, rule: Rule) -> str:
     """Return why a text is not the quantity that a rule needs; empty when it is."""
     try:
-        _, symbol = read_quantity(cell)
-        if symbol and read_unit(symbol).dimension != attribute.dimension:
-            return f"`{cell}` is in another kind of unit than the rule compares it with"
+        attribute_value(cell, attribute.dimension, rule.input.scale, is_point=attribute.is_point)
     except UnitError as error:
         return str(error)
     return ""

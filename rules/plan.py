@@ -7,7 +7,7 @@ known before the first frame.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rules import expression as ex
 from rules.grade import Grade
@@ -255,6 +255,9 @@ def _bank_plan(
     silence_ns: int,
     tick_ns: int | None,
 ) -> BankPlan:
+    # The panes of a type close once for all its rules, so the most patient of them decides.
+    patience_ns = max((rule.rule.lateness_ns or 0 for rule in rules), default=0)
+    sort = replace(sort, lateness_ns=max(sort.lateness_ns, patience_ns))
     reading_rules = tuple(rule for rule in rules if rule.is_per_reading)
     pane_rules = tuple(rule for rule in rules if not rule.is_per_reading)
     features = [*(f for rule in pane_rules for f in rule.features), *asked]

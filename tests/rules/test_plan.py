@@ -197,3 +197,9 @@ def test_the_bill_is_what_is_allocated():
     assert line.bytes_per_sensor == 32 + 2 * 128 + 16 + 3 * 8 * 11 + 2 * 64
     assert line.total_bytes == 1000 * line.bytes_per_sensor
     assert bill(plan(rule_text(CALM), sensor_count=0)) == []
+
+
+def test_the_most_patient_rule_decides_how_long_a_type_waits():
+    """`lateness` in a rule was once read and ignored; late rain would have been lost."""
+    patient = rule_text(CALM, more="lateness: {allow: 1min}")
+    assert bank(rule_text(CALM, name="brisk"), patient).sort.lateness_ns == MIN
