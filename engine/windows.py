@@ -109,14 +109,15 @@ class Stacks:
         self, pane: int, pane_ns: int, ranges: tuple[Ints, Ints], table: NDArray[np.float64]
     ) -> dict[str, Floats]:
         """Take in a closed pane; returns the fields of the window that ends with it."""
-        out = np.full(table.shape, np.nan)
+        out = np.empty(table.shape)
         position = pane % self.plan.pane_count
         windows.tick_sums(self.sums, self.sums_back, position, pane_ns, *ranges, table, out)
         if self.bounds.shape[0]:
             windows.tick_bounds(self.bounds, self.bounds_back, position, *ranges, table, out)
         if self.ends.shape[0]:
             windows.tick_ends(self.ends, self.ends_back, position, pane_ns, *ranges, table, out)
-        return {name: out[row] for name, row in FIELDS.items()}
+        groups = ("counts", *self.plan.groups)
+        return {name: out[row] for group in groups for name, row in FIELDS[group].items()}
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot."""
@@ -130,18 +131,16 @@ class Stacks:
         }
 
 
+# Where the fields of a window's result stand; what no rule asks for is not filled.
 FIELDS = {
-    "count": panes.COUNT,
-    "mean": panes.MEAN,
-    "m2": panes.M2,
-    "low": panes.LOW,
-    "high": panes.HIGH,
-    "first": panes.FIRST,
-    "last": panes.LAST,
-    "tmean": panes.TMEAN,
-    "mt2": panes.MT2,
-    "c": panes.C,
+    "counts": {"count": panes.COUNT},
+    "moments": {"mean": panes.MEAN, "m2": panes.M2},
+    "extremes": {"low": panes.LOW, "high": panes.HIGH},
+    "ends": {"first": panes.FIRST, "last": panes.LAST},
+    "trend": {"tmean": panes.TMEAN, "mt2": panes.MT2, "c": panes.C},
 }
+# Kept in the precision of the readings.
+AS_READ = frozenset({"low", "high", "first", "last"})
 
 
 def _ring(
@@ -240,7 +239,7 @@ class Windows:
             [np.arange(low, high) for low, high in zip(start_row, stop_row, strict=True)]
         )
         end_ns = (pane + 1) * self.plan.pane_ns
-        table = np.full((panes.PANE_ROWS, rows.size), np.nan)
+        table = np.empty((panes.PANE_ROWS, rows.size))
         panes.close_panes(self.lines, self.bank, self.number, pane, *ranges, self._asked(), table)
         self._carry(rows, end_ns, table)
         measures = Measures(
@@ -290,7 +289,7 @@ class Windows:
             fields = stacks.tick(pane, self.plan.pane_ns, ranges, table)
             if narrow:
                 # A float32 extreme is compared with thresholds as a float32.
-                for name in ("low", "high", "first", "last"):
+                for name in AS_READ & fields.keys():
                     fields[name] = fields[name].astype(np.float32)
             length_ns = stacks.plan.length_ns
             expected = np.where(period_ns > 0, length_ns / np.maximum(period_ns, 1), 1.0)
@@ -299,7 +298,7 @@ class Windows:
 
     def _close_raw(self, pane: int, ranges: tuple[Ints, Ints], measures: Measures) -> None:
         rows, end_ns = measures.rows, measures.end_ns
-        table = np.full((raw.RAW_ROWS, rows.size), np.nan)
+        table = np.empty((raw.RAW_ROWS, rows.size))
         raw.close_raw(self.raw, self.bank, self.number, pane, *ranges, table)
         heard = table[raw.RAW_COUNT] > 0
         self.heard_ns[rows[heard]] = end_ns + table[raw.RAW_LAST_NS, heard].astype(np.int64)
