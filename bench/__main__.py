@@ -1,0 +1,66 @@
+"""Run benchmarks and print their figures: `python -m bench [NAME …]`.
+
+--quick     small sizes, in seconds: shows that nothing has rotted, measures nothing
+--full      ten million sensors for the kernels, where the memory allows
+--strict    exit code 99 when a target is missed
+--disk DIR  where journals are written; a temporary folder of the system otherwise
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from bench import ledger
+
+NAMES = ("kernels", "throughput", "latency", "restart")
+EXIT_MISSED = 99
+
+
+def main() -> int:
+    """Run what was asked for; the figures go to stdout and to the ledger."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--strict", action="store_true")
+    parser.add_argument("--disk", type=Path)
+    asked = parser.parse_args()
+    unknown = [name for name in asked.names if name not in NAMES]
+    if unknown:
+        parser.error(f"no benchmark `{unknown[0]}`; there are {', '.join(NAMES)}")
+    machine = ledger.machine_card()
+    print(f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+          f"{machine['system']}, Python {machine['python']}, load {machine['load']}")  # fmt: skip
+    missed = 0
+    for name in NAMES:
+        if asked.names and name not in asked.names:
+            continue
+        run = measure(name, is_quick=asked.quick, is_full=asked.full, disk=asked.disk)
+        run.show()
+        run.write(["python", "-m", "bench", *sys.argv[1:]], machine)
+        missed += len(run.missed)
+    print(f"\n{missed} targets missed; the ledger is {ledger.RESULTS / 'ledger.jsonl'}")
+    return EXIT_MISSED if missed and asked.strict else 0
+
+
+def measure(name: str, *, is_quick: bool, is_full: bool, disk: Path | None) -> ledger.Run:
+    """Run one benchmark; imported here, so that --help compiles nothing."""
+    if name == "kernels":
+        from bench import kernel_cost
+
+        return kernel_cost.measure(is_quick=is_quick, is_full=is_full)
+    if name == "throughput":
+        from bench import throughput
+
+        return throughput.measure(is_quick=is_quick, disk=disk)
+    if name == "latency":
+        from bench import latency
+
+        return latency.measure(is_quick=is_quick, disk=disk)
+    from bench import restart
+
+    return restart.measure(is_quick=is_quick, disk=disk)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
