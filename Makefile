@@ -39,10 +39,14 @@ check: $(READY)         ## style, types and architecture, under a minute
 bench: $(READY)         ## the figures, each beside its twin or floor
 	@$(BIN)/python -m bench
 
-lock:                   ## pin the packages anew
+lock: $(READY)           ## pin the packages anew
+	@$(BIN)/python -m pip install --quiet pip-tools
 	@$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --extra dev \
 		--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-header \
-		-o requirements.lock pyproject.toml
+		-o requirements.lock.draft pyproject.toml
+	@{ echo "# Every package the project runs and is tested with, pinned by hash; no addresses."; \
+		echo "# Made anew by \`make lock\`."; cat requirements.lock.draft; } > requirements.lock
+	@rm requirements.lock.draft
 
 clean:                  ## remove what was made
 	rm -rf $(VENV) .numba_cache .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
