@@ -1,0 +1,146 @@
+/* The least that a kernel's memory traffic costs: plain loops over the same arrays.
+ *
+ * A loop here touches what a kernel touches, in the same order and with the same prefetch, and
+ * does almost nothing with it. What a kernel takes beyond it is arithmetic and decisions.
+ */
+
+#include <stdint.h>
+
+#define AHEAD 32
+
+typedef double vector __attribute__((vector_size(64), aligned(64)));
+
+/* Of a CARD of 32 bytes the floor needs only where its site is. */
+typedef struct {
+    double low, high;
+    uint32_t row, link, site;
+    uint16_t bank;
+} card;
+
+/* The clock of a site, its link and its oldest pane in one place. */
+typedef struct {
+    int64_t link[2], clock, pane;
+} site;
+
+static inline int64_t ahead_of(int64_t i, int64_t n) { return i + AHEAD < n ? i + AHEAD : n - 1; }
+
+/* stage.admit: read a card, touch a site, read and write the columns of a batch. */
+void floor_admit(const int32_t *sensor, const int64_t *time_ns, const int64_t *latest_ns,
+                 const float *value, const uint8_t *quality, const card *cards, site *sites,
+                 uint8_t *outcome, int64_t *slot, uint32_t *moment, int64_t *horizon_ns, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        __builtin_prefetch(&cards[sensor[ahead_of(i, n)]], 0, 3);
+        const card *mine = &cards[sensor[i]];
+        site *its = &sites[mine->site];
+        its->link[0] = time_ns[i];
+        its->clock = latest_ns[i];
+        outcome[i] = quality[i] + (value[i] > mine->high) + (value[i] < mine->low);
+        slot[i] = mine->row + its->pane;
+        moment[i] = (uint32_t)time_ns[i];
+        horizon_ns[i] = its->clock;
+    }
+}
+
+/* panes.fold_points: read and write the lines of the slots, one or two cache lines each. */
+void floor_points(vector *lines, int64_t line_vectors, const int64_t *slot, const uint32_t *moment,
+                  const float *value, const uint8_t *outcome, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        vector *coming = &lines[slot[ahead_of(i, n)] * line_vectors];
+        vector *line = &lines[slot[i] * line_vectors];
+        for (int64_t part = 0; part < line_vectors; part++)
+            __builtin_prefetch(&coming[part], 1, 3);
+        double x = (double)value[i] + moment[i] + outcome[i];
+        for (int64_t part = 0; part < line_vectors; part++)
+            line[part] += x;
+    }
+}
+
+/* panes.fold_series, onset.stalta_series: read a sensor's samples, touch its line once (and its ratio).
+ */
+void floor_series(vector *lines, const int64_t *line_of, const card *cards, const int32_t *sensor,
+                  const float *value, const uint8_t *outcome, double *ratio, int64_t m,
+                  int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        float sum[64] = {0};
+        uint8_t bad[64] = {0};
+        int64_t j = 0;
+        for (; j + 64 <= m; j += 64)
+            for (int64_t k = 0; k < 64; k++) {
+                sum[k] += value[i * m + j + k];
+                bad[k] |= outcome[i * m + j + k];
+            }
+        for (; j < m; j++) {
+            sum[0] += value[i * m + j];
+            bad[0] |= outcome[i * m + j];
+        }
+        double x = cards[sensor[i]].low;
+        for (int64_t k = 0; k < 64; k++)
+            x += sum[k] + bad[k];
+        lines[line_of[i]] += x;
+        if (ratio)
+            ratio[2 * (int64_t)sensor[i]] = x;
+    }
+}
+
+/* ladder.codes and latch.apply_readings: the two passes over a batch, and one line a reading. */
+void floor_latch(vector *lines, const int32_t *row, const int64_t *time_ns, const float *value,
+                 const uint8_t *outcome, const int64_t *horizon_ns, uint16_t *code,
+                 uint8_t *applies, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        code[i] = value[i] >= 1.0f;
+    for (int64_t i = 0; i < n; i++)
+        applies[i] = outcome[i] < 2;
+    for (int64_t i = 0; i < n; i++) {
+        __builtin_prefetch(&lines[row[ahead_of(i, n)]], 1, 3);
+        lines[row[i]] += (double)(time_ns[i] + horizon_ns[i]) + value[i] + code[i] + applies[i];
+    }
+}
+
+/* latch.apply_panes: ranges of lines one after another. */
+void floor_panes(vector *lines, const int64_t *start_row, const int64_t *stop_row,
+                 const double *value, const uint16_t *code, int64_t ranges) {
+    int64_t i = 0;
+    for (int64_t q = 0; q < ranges; q++)
+        for (int64_t row = start_row[q]; row < stop_row[q]; row++, i++)
+            lines[row] += value[i] + code[i];
+}
+
+/* One tick of a window of `width` panes over ranges of rows: sums (6 fields) or bounds (2).
+ *
+ * ring is [fields][width][rows], back [fields][rows], pane and out [fields][block]; the flip at
+ * the end of a cycle reads and writes the whole ring, as that of the kernel does.
+ */
+void floor_tick(double *restrict ring, double *restrict back, int64_t fields, int64_t width,
+                int64_t rows, int64_t position, const int64_t *low_row, const int64_t *high_row,
+                int64_t ranges, const double *restrict pane, double *restrict out, int64_t block) {
+    int64_t o = 0;
+    for (int64_t r = 0; r < ranges; r++) {
+        int64_t n = high_row[r] - low_row[r];
+        for (int64_t f = 0; f < fields; f++) {
+            double *mine = &ring[(f * width + position) * rows + low_row[r]];
+            double *b = &back[f * rows + low_row[r]];
+            const double *in = &pane[f * block + o];
+            double *w = &out[f * block + o];
+            if (position + 1 < width) {
+                const double *next = mine + rows;
+                for (int64_t i = 0; i < n; i++) {
+                    mine[i] = in[i];
+                    b[i] += in[i];
+                    w[i] = next[i] + b[i];
+                }
+                continue;
+            }
+            for (int64_t i = 0; i < n; i++) {
+                mine[i] = in[i];
+                w[i] = b[i] + in[i];
+                b[i] = 0.0;
+            }
+            for (int64_t p = width - 2; p >= 0; p--) {
+                double *here = &ring[(f * width + p) * rows + low_row[r]];
+                for (int64_t i = 0; i < n; i++)
+                    here[i] += here[i + rows];
+            }
+        }
+        o += n;
+    }
+}
