@@ -40,7 +40,9 @@ def measure(*, is_quick: bool, is_full: bool) -> Run:
                 case = prepare(Load(sensors, readings, is_random, SEED, loops))
                 order = "random" if is_random else "sorted"
                 run.figures.append(figure(f"{name}, {sensors:,} sensors, {order}", unit, case))
-    run.notes.append("floor: C, -O3 -march=native, same indices, lines and columns, prefetched")
+    run.notes.append(
+        "C loop: -O3 -march=native, same indices and columns; prefetched but for ranges"
+    )
     return run
 
 
