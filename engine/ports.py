@@ -65,6 +65,10 @@ class ShardPort(Protocol):
     def save(self) -> int:
         """Make the state durable if it changed; return the number of the snapshot."""
 
+    @property
+    def has_to_speak(self) -> bool:
+        """There are warnings that need no further work, such as those of rules that are gone."""
+
 
 ShardBuilder = Callable[[int, int | None], ShardPort]
 
@@ -155,6 +159,15 @@ class ShardLogic(StatefulBatchLogic[Work, Sequence[Message], ShardToken]):
             assert index == self.index, "work of another shard"
             warnings.extend(self.shard.advance(work))
         return ([warnings] if warnings else [], StatefulBatchLogic.RETAIN)
+
+    def notify_at(self) -> datetime | None:
+        """At once, where a restored shard has something to say before any work comes."""
+        return AT_ONCE if self.shard is not None and self.shard.has_to_speak else None
+
+    def on_notify(self) -> tuple[list[Sequence[Message]], bool]:
+        """Let it speak."""
+        assert self.shard is not None
+        return ([self.shard.advance(())], StatefulBatchLogic.RETAIN)
 
     def snapshot(self) -> ShardToken:
         """A token; the arrays are in our own store before Bytewax sees it."""

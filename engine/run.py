@@ -25,7 +25,7 @@ from engine.deadletters import DeadLetters, DeadLetterSettings
 from engine.decode import Decoder
 from engine.disk import PosixDisk
 from engine.episodes import Message
-from engine.errors import EXIT_OK, EgressError
+from engine.errors import EXIT_OK, EgressError, StoreError
 from engine.inlet import Inlet
 from engine.intake import Intake, IntakeSettings
 from engine.journal import Journal, JournalSettings
@@ -166,6 +166,7 @@ class SavedShard:
         if str(snapshot.facts["fingerprint"]) == self.fingerprint:
             self.shard.restore(snapshot.columns)
             self.shard.retired = retired_of(snapshot)
+            log.info("state_restored", snapshot=number)
             return
         # Catalogue or rules have changed: what still means the same is kept.
         told = adopt(self.shard, snapshot)
@@ -179,6 +180,11 @@ class SavedShard:
         messages = self.shard.advance(work)  # type: ignore[arg-type]
         self.meters.flow_batch.add(time.perf_counter_ns() - start_ns)
         return messages
+
+    @property
+    def has_to_speak(self) -> bool:
+        """Warnings wait that were found when the state was restored."""
+        return bool(self.shard.told)
 
     def save(self) -> int:
         """Make the state durable if anything changed; returns the snapshot's number."""
@@ -266,8 +272,7 @@ def serve(engine: Engine) -> None:
         ports = Ports(engine.inlet, engine.build_shard, engine.send, engine.journal.first_offset)
         dataflow.run(ports, config.data / "recovery", config.snapshot_every_ns)
     except Exception as error:
-        # Bytewax wraps what our code raised; whoever must act wants the error itself.
-        raise error.__cause__ or error from None
+        raise _meant(error, config) from None
     finally:
         notify(STOPPING)
         if engine.intake.is_alive:
@@ -280,6 +285,15 @@ def serve(engine: Engine) -> None:
     if engine.intake.failure is not None:
         raise engine.intake.failure
     log.info("engine_stopped", frames=engine.meters.frames_received)
+
+
+def _meant(error: Exception, config: EngineConfig) -> BaseException:
+    """What somebody must act on: Bytewax wraps what our code raised, and has faults of its own."""
+    if error.__cause__ is not None:
+        return error.__cause__
+    if type(error).__module__.startswith("bytewax") or type(error).__name__ == "PanicException":
+        return StoreError(f"{config.data / 'recovery'}: Bytewax cannot keep its tokens: {error}")
+    return error
 
 
 def _intake_settings(config: EngineConfig) -> IntakeSettings:

@@ -272,6 +272,9 @@ class Shard:
         count = 0
         for bank in self.banks:
             heard_ns = bank.windows.value_ns
+            if not bank.rules:
+                # Nothing is kept of sensors that no rule looks at: their gateway speaks for them.
+                heard_ns = self.clock.link["time_ns"][self.clock.card["link"][bank.rows]]
             for rule in bank.reading_rules:
                 heard_ns = np.maximum(heard_ns, rule.latch["seen_ns"])
             stale_ns = np.maximum(3 * bank.windows.period_ns, STALE_NS_MIN)
