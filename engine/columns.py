@@ -11,6 +11,18 @@ Bytes = NDArray[np.uint8]
 Sensors = NDArray[np.int32]
 
 
+def _as_sent(table: "Readings | Series | Admitted | AdmittedSeries", *names: str) -> None:
+    """Make columns that were sent read-only, as views of the journal's file are anyway.
+
+    A kernel is compiled for columns of one kind: one that a test or a selection of rows has
+    copied would otherwise be another, and a gateway's first frame would wait for the compiler.
+    """
+    for name in names:
+        view = getattr(table, name).view()
+        view.flags.writeable = False
+        object.__setattr__(table, name, view)
+
+
 @dataclass(frozen=True, slots=True)
 class Readings:
     """The readings of one frame, sensors as the shard numbers them.
@@ -26,6 +38,10 @@ class Readings:
     value: Floats
     quality: Bytes
     received_ns: int
+
+    def __post_init__(self) -> None:
+        """What was sent is never written to."""
+        _as_sent(self, "value", "quality")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,10 @@ class Series:
     value: Floats
     quality: Bytes
     received_ns: int
+
+    def __post_init__(self) -> None:
+        """What was sent is never written to."""
+        _as_sent(self, "value", "quality")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +86,10 @@ class Admitted:
     moment: NDArray[np.uint32]
     horizon_ns: Ints
     is_last: bool
+
+    def __post_init__(self) -> None:
+        """What was sent is never written to."""
+        _as_sent(self, "value")
 
     def only(self, chosen: NDArray[np.intp]) -> "Admitted":
         """Some of the readings, in their order."""
@@ -106,6 +130,10 @@ class AdmittedSeries:
     clock_to_ns: Ints
     lateness_ns: Ints
     is_last: bool
+
+    def __post_init__(self) -> None:
+        """What was sent is never written to."""
+        _as_sent(self, "value")
 
     def only(self, chosen: NDArray[np.intp]) -> "AdmittedSeries":
         """Some of the sensors, in their order."""

@@ -95,7 +95,7 @@ class Latches:
                 *(value, code, applies, admitted.horizon_ns, start, self.buffer),
             )
             yield from self._drain(count)
-        self._note_due(rows)
+        standing.note_due(rows, self.site_of, self.due_ns, self.site_due_ns)
 
     def read_series(
         self, block: AdmittedSeries, rows: NDArray[np.int32], low: Floats, high: Floats
@@ -156,12 +156,6 @@ class Latches:
             *(self.kind, self.forced, code, applies),
         )
         return value, code, applies
-
-    def _note_due(self, rows: NDArray[np.int32]) -> None:
-        due_ns = self.due_ns[rows]
-        runs = due_ns < FOREVER_NS
-        if runs.any():
-            np.minimum.at(self.site_due_ns, self.site_of[rows[runs]], due_ns[runs])
 
     def close(
         self, columns: PaneColumns, start_row: NDArray[np.int64], stop_row: NDArray[np.int64]

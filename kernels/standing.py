@@ -15,12 +15,15 @@ a change of grade touches lies apart (EPISODE). The machine that moves them is k
 
 import numpy as np
 
-from kernels.jit import kernel
+from kernels.jit import kernel, prefetch
 
 # Longer than any run and later than any reading: 2 ** 62 ns is the year 2116. Twice as much still
 # fits into 64 bits, so that the sum of an instant and a span never wraps.
 FOREVER_NS = 1 << 62
 NEVER_NS = -FOREVER_NS
+
+# As in kernels/latch.py.
+AHEAD = 24
 
 # A code says what a reading or a pane means for the four grades, four bits each from the lowest:
 # `when` is true, `when` is unknown, `clear` is true, `clear` is unknown; blue is the lowest bit.
@@ -83,3 +86,21 @@ def earliest_due(due_ns, start_row, stop_row):
     for row in range(start_row, stop_row):
         earliest_ns = min(earliest_ns, due_ns[row])
     return earliest_ns
+
+
+@kernel
+def note_due(row, site_of, due_ns, site_due_ns):
+    """Let sites know of the timers of rows that have just been judged.
+
+    row          int32[n]
+    site_of      int32[rows]
+    due_ns       int64[rows]   when the row's next timer ends, or earlier
+    site_due_ns  int64[k]      when the first timer of a site ends, or earlier     (in place)
+    """
+    for i in range(row.size):
+        # The rows of a frame may be anywhere: 12 ns each at 1e6 rows without prefetching.
+        prefetch(due_ns, row[min(i + AHEAD, row.size - 1)])
+        due = due_ns[row[i]]
+        if due < FOREVER_NS:
+            site = site_of[row[i]]
+            site_due_ns[site] = min(site_due_ns[site], due)
