@@ -25,7 +25,7 @@ from engine.deadletters import DeadLetters, DeadLetterSettings
 from engine.decode import Decoder
 from engine.disk import PosixDisk
 from engine.episodes import Message
-from engine.errors import EXIT_OK, EgressError, StoreError
+from engine.errors import EXIT_OK, EgressError, StoreError, TocsinError
 from engine.inlet import Inlet
 from engine.intake import Intake, IntakeSettings
 from engine.journal import Journal, JournalSettings
@@ -262,9 +262,10 @@ def serve(engine: Engine) -> None:
     )
     operations = Operations(config.http, engine.meters, _checks(engine, publisher))
     try:
+        # First, for what has not begun cannot be ended, should any of the others fail.
+        operations.start()
         _activate_rules(engine)
         publisher.start()
-        operations.start()
         engine.intake.start()
         engine.ready.set()
         notify(READY)
@@ -289,9 +290,13 @@ def serve(engine: Engine) -> None:
 
 def _meant(error: Exception, config: EngineConfig) -> BaseException:
     """What somebody must act on: Bytewax wraps what our code raised, and has faults of its own."""
+    if isinstance(error, TocsinError):
+        return error
     if error.__cause__ is not None:
         return error.__cause__
-    if type(error).__module__.startswith("bytewax") or type(error).__name__ == "PanicException":
+    # A full disk below Bytewax is a panic in its SQLite, which reaches us as a RuntimeError.
+    is_foreign = type(error).__module__.startswith("bytewax") or "SqliteFailure" in str(error)
+    if is_foreign or type(error).__name__ == "PanicException":
         return StoreError(f"{config.data / 'recovery'}: Bytewax cannot keep its tokens: {error}")
     return error
 
