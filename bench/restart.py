@@ -2,16 +2,17 @@
 
 A minute of journal at 250 000 readings a second of its own time is taken in without a snapshot,
 then the engine is killed with SIGKILL.  The next one restores what there is, plays the minute
-again, takes one more frame, and is timed until that frame's warning is heard.
+again, takes one more frame, and is timed until that frame's warning is heard.  Beside it the
+same engine with nothing to play: what interpreter, catalogue and rules take.
 """
 
 import shutil
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from bench.engine_process import EngineProcess, free_ports
-from bench.latency import Ear
 from bench.ledger import Figure, Run, Target
 from bench.plant import NS_PER_S, START_NS, Plant, name_of
 from bench.sender import Spec
@@ -22,6 +23,8 @@ SENSORS, SENSORS_QUICK = 250_000, 4_000
 MINUTE_S = 60
 RESTART_S_MAX = 10.0
 PATIENCE_S = 120.0
+TURNS = 3
+NO_SNAPSHOT = "snapshot_every=1h"
 
 
 def measure(*, is_quick: bool, disk: Path | None) -> Run:
@@ -42,21 +45,39 @@ def _measure(run: Run, plant: Plant, folder: Path) -> None:
     engine = EngineProcess(config, folder / "run", ports)
     endpoint = f"tcp://127.0.0.1:{ports[0]}"
     # No snapshot falls into the minute: all of it must be played again.
-    engine.start("snapshot_every=1h")
-    finish_sender(start_sender(Spec(plant, endpoint, "points", "sweep", 1, 0, MINUTE_S)))
-    _wait_judged(engine, plant.sensor_count * MINUTE_S)
-    engine.kill()
+    engine.start(NO_SNAPSHOT)
+    try:
+        finish_sender(start_sender(Spec(plant, endpoint, "points", "sweep", 1, 0, MINUTE_S)))
+        _wait_judged(engine, plant.sensor_count * MINUTE_S)
+    finally:
+        engine.kill()
+    played_s, empty_s = [], []
+    for turn in range(TURNS):
+        # Each turn has one frame more to play: of odd ticks a warning is raised, of even cleared.
+        spec = Spec(
+            plant, endpoint, "points", "sweep", 2 + turn, MINUTE_S + 1 + turn,
+            MINUTE_S + 2 + turn, flips=True,
+        )  # fmt: skip
+        played_s.append(_first_warning_s(engine, spec))
+        empty = EngineProcess(config, folder / f"empty-{turn}", ports)
+        empty_s.append(_first_warning_s(empty, replace(spec, session=1, first_tick=1, last_tick=2)))
+    target = Target(RESTART_S_MAX, False)
+    name = "kill -9 to first new warning"
+    run.figures.append(Figure(name, "s", played_s, "empty journal", empty_s, target))
+    readings = plant.sensor_count * MINUTE_S
+    run.notes.append(f"{readings / 1e6:.0f} million readings were played again")
 
-    ear = Ear(f"tcp://127.0.0.1:{ports[1]}")
+
+def _first_warning_s(engine: EngineProcess, spec: Spec) -> float:
+    """Start an engine, send the frames of one tick, and kill it when the first has spoken."""
+    ear = Ear(f"tcp://127.0.0.1:{engine.ports[1]}")
     ear.start()
     began = time.monotonic()
-    engine.begin("snapshot_every=1h")
+    engine.begin(NO_SNAPSHOT)
     try:
         # The sender greets until it is answered: it is there before the engine is.
-        spec = Spec(plant, endpoint, "points", "sweep", 2, MINUTE_S + 1, MINUTE_S + 2, flips=True)
         sender = start_sender(spec)
-        tick = spec.first_tick
-        event_ns = START_NS + tick * NS_PER_S + int(plant.delay_us[0]) * 1000
+        event_ns = START_NS + spec.first_tick * NS_PER_S + int(spec.plant.delay_us[0]) * 1000
         key = (name_of(0), event_ns)
         while key not in ear.heard and time.monotonic() - began < PATIENCE_S:
             time.sleep(0.002)
@@ -68,10 +89,7 @@ def _measure(run: Run, plant: Plant, folder: Path) -> None:
     finally:
         ear.close()
         engine.kill()
-    target = Target(RESTART_S_MAX, False)
-    run.figures.append(Figure("kill -9 to first new warning", "s", [took_s], target=target))
-    readings = plant.sensor_count * MINUTE_S
-    run.notes.append(f"{readings / 1e6:.0f} million readings were played again")
+    return took_s
 
 
 def _wait_judged(engine: EngineProcess, count: int) -> None:
