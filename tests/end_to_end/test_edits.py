@@ -1,0 +1,124 @@
+"""An operator stops, starts, edits and starts again; nothing is told twice, nothing forgotten."""
+
+import shutil
+
+import pytest
+
+from tests.end_to_end.engines import MINE, Engine, running, tocsin, wait_until
+from tests.engine.consumer import Consumer
+from tests.engine.gateway import Gateway, points
+
+START_NS = 1_767_225_600_000_000_000
+STEP_US = 30_000_000
+METHANE = 0  # MM31's place in the manifest of G-MINE
+
+
+@pytest.fixture
+def mine(tmp_path):
+    """The configuration of the mine, to be edited."""
+    folder = tmp_path / "mine"
+    shutil.copytree(MINE, folder)
+    return folder
+
+
+def push(engine, session, values, first_row=0):
+    """Send one methane head's readings, 30 s apart, and wait until they are durable."""
+    rows = range(first_row, first_row + len(values))
+    readings = [
+        (METHANE, (row - first_row) * STEP_US, value)
+        for row, value in zip(rows, values, strict=True)
+    ]
+    with Gateway(engine.intake, "G-MINE", session) as gateway:
+        gateway.hello()
+        gateway.send(*points(session, 1, readings, t0=START_NS + first_row * STEP_US * 1000))
+        gateway.wait_durable(1)
+
+
+def log_of(engine):
+    """Everything the engine has sent: (event, grade, id, revision)."""
+    with Consumer(engine.warnings, engine.replay) as consumer:
+        return [
+            (body["event"], body["grade"], body["id"], body["revision"])
+            for _, body in consumer.everything()
+        ]
+
+
+def judged(engine, count):
+    """So many readings have been judged."""
+    total = sum(v for name, v in engine.metrics().items() if "tocsin_readings_total" in name)
+    return total >= count
+
+
+def test_a_stop_drains_and_a_start_goes_on(warm, mine, tmp_path):
+    """SIGTERM is how every upgrade begins; a warning must neither be lost nor repeated."""
+    engine = Engine(mine / "engine.yaml", tmp_path / "data")
+    with running(engine):
+        push(engine, 1, [1.2] * 4)
+        assert engine.stop() == 0
+        engine.start()
+        before = log_of(engine)
+        assert [event[:2] for event in before] == [("raised", "orange")]
+        push(engine, 2, [1.6], first_row=4)
+        wait_until(lambda: len(log_of(engine)) == 2, "the upgrade")
+        after = log_of(engine)
+        assert after[0] == before[0]
+        assert after[1] == ("upgraded", "red", before[0][2], 1)
+        assert engine.stop() == 0
+
+
+def test_a_changed_rule_ends_superseded_and_another_keeps_its_warning(warm, mine, tmp_path):
+    """An edit may not clear a warning: `cleared` would tell people that the danger is over."""
+    engine = Engine(mine / "engine.yaml", tmp_path / "data")
+    with running(engine):
+        push(engine, 1, [1.2] * 4)
+        wait_until(lambda: log_of(engine), "the first warning")
+        assert engine.stop() == 0
+        pack = mine / "packs" / "coal-gas.yaml"
+        text = pack.read_text(encoding="utf-8")
+        pack.write_text(text.replace("orange: 1.0, red: 1.5}", "orange: 1.1, red: 1.5}"), "utf-8")
+        engine.start()
+        wait_until(lambda: len(log_of(engine)) == 2, "the last words of the old rule")
+        raised, ended = log_of(engine)
+        assert ended == ("superseded", "none", raised[2], raised[3] + 1)
+        assert engine.stop() == 0
+
+
+def test_a_changed_text_keeps_the_warning(warm, mine, tmp_path):
+    """Mending a word in a headline must not end a warning."""
+    engine = Engine(mine / "engine.yaml", tmp_path / "data")
+    with running(engine):
+        push(engine, 1, [1.2] * 4)
+        wait_until(lambda: log_of(engine), "the first warning")
+        assert engine.stop() == 0
+        pack = mine / "packs" / "coal-gas.yaml"
+        text = pack.read_text(encoding="utf-8")
+        pack.write_text(text.replace("Cut power and evacuate", "Cut the power, evacuate"), "utf-8")
+        engine.start()
+        push(engine, 2, [1.6], first_row=4)
+        wait_until(lambda: len(log_of(engine)) == 2, "the upgrade")
+        raised, upgraded = log_of(engine)
+        assert upgraded == ("upgraded", "red", raised[2], 1)
+        assert engine.stop() == 0
+
+
+def test_two_engines_do_not_share_a_folder(warm, mine, tmp_path):
+    """Two writers would make one journal that nobody can read."""
+    engine = Engine(mine / "engine.yaml", tmp_path / "data")
+    with running(engine):
+        second = Engine(mine / "engine.yaml", tmp_path / "data")
+        done = tocsin(*second.arguments())
+        assert done.returncode == 74
+        assert "one folder has one writer" in done.stderr
+        assert engine.ask("livez") is not None
+
+
+def test_until_idle_ends_by_itself(warm, mine, tmp_path):
+    """Scripts wait for the end of a feed, not for somebody to press a key."""
+    options = ("--until-idle", "1")
+    engine = Engine(mine / "engine.yaml", tmp_path / "data", options=options)
+    with running(engine):
+        push(engine, 1, [1.2] * 4)
+        assert engine.wait() == 0
+    again = Engine(mine / "engine.yaml", tmp_path / "data")
+    with running(again):
+        assert [event[:2] for event in log_of(again)] == [("raised", "orange")]
