@@ -8,6 +8,7 @@
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from bench import ledger
@@ -36,6 +37,8 @@ def main() -> int:
         if asked.names and name not in asked.names:
             continue
         run = measure(name, is_quick=asked.quick, is_full=asked.full, disk=asked.disk)
+        if asked.quick:
+            run.figures = [replace(figure, target=None) for figure in run.figures]
         run.show()
         run.write(["python", "-m", "bench", *sys.argv[1:]], machine)
         missed += len(run.missed)
