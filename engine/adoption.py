@@ -125,15 +125,10 @@ def adopt(shard: Shard, snapshot: Snapshot) -> Adopted:
     for bank in shard.banks:
         before = _mapping(_mapping(snapshot.facts["banks"]).get(bank.windows.name, {}))
         pairs = _pairs(names_of(before), _sensors(shard, bank))
+        total += len(bank.windows.columns())
         same_panes = before.get("pane_ns") == bank.plan.pane_ns
-        same_panes &= before.get("slots") == bank.plan.slots
-        same_panes &= before.get("unit") == bank.plan.sort.unit
-        if same_panes:
-            _adopt_panes(shard, snapshot, bank)
-        for name, column in bank.windows.columns().items():
-            total += 1
-            slots = bank.plan.slots if _is_ring(bank, column) else 1
-            kept += same_panes and _copy(snapshot.columns.get(name), column, pairs, slots)
+        if same_panes and before.get("unit") == bank.plan.sort.unit:
+            kept += _adopt_windows(shard, snapshot, bank, before)
         _adopt_models(shard, snapshot, bank, before)
         for rule in bank.rules:
             total += 1
@@ -159,7 +154,7 @@ def _adopt_clock(shard: Shard, snapshot: Snapshot) -> int:
         if name == "clock/next_pane":
             continue
         pairs = links if name in ("clock/link", "clock/heard_ns") else sites
-        kept += _copy(snapshot.columns.get(name), column, pairs, 1)
+        kept += _copy(snapshot.columns.get(name), column, pairs)
     return kept
 
 
@@ -170,12 +165,38 @@ def _site_pairs(shard: Shard, snapshot: Snapshot) -> Pairs:
     return _pairs(names, [shard.catalogue.sites.name[number] for number in shard.layout.site])
 
 
-def _adopt_panes(shard: Shard, snapshot: Snapshot, bank: Bank) -> None:
-    """Which pane of a bank each site closes next; its open panes lie in the rings kept."""
+def _adopt_windows(
+    shard: Shard, snapshot: Snapshot, bank: Bank, before: Mapping[str, object]
+) -> int:
+    """Windows of the sensors that are where they were; how many columns were kept."""
     old_sites, new_sites = _site_pairs(shard, snapshot)
     number = list(_mapping(snapshot.facts["banks"])).index(bank.windows.name)
-    before = snapshot.columns["clock/next_pane"]
-    shard.clock.next_pane[bank.number, new_sites] = before[number, old_sites]
+    next_pane = snapshot.columns["clock/next_pane"].view(np.int64)[number]
+    shard.clock.next_pane[bank.number, new_sites] = next_pane[old_sites]
+
+    old, new = _pairs(names_of(before), _sensors(shard, bank))
+    site_rows = np.array(before["site_rows"], dtype=np.int64)
+    was_at = np.repeat(np.arange(site_rows.size - 1), np.diff(site_rows))[old]
+    is_at = _sites_of_rows(shard, bank)[new]
+    today = np.full(next_pane.size, -1)
+    today[old_sites] = new_sites
+    stays = today[was_at] == is_at
+    pairs = old[stays], new[stays]
+    open_from = next_pane[was_at[stays]]
+    slots = int(str(before["slots"])), bank.plan.slots
+    kept = 0
+    for name, column in bank.windows.columns().items():
+        saved = snapshot.columns.get(name)
+        if _is_ring(bank, column):
+            kept += _copy_ring(saved, column, pairs, slots=slots, open_from=open_from)
+        else:
+            kept += _copy(saved, column, pairs)
+    return kept
+
+
+def _sites_of_rows(shard: Shard, bank: Bank) -> Rows:
+    rows = np.diff(shard.layout.site_rows[bank.number])
+    return np.repeat(np.arange(rows.size, dtype=np.intp), rows)
 
 
 def _adopt_models(
@@ -200,14 +221,14 @@ def _adopt_rule(
         return False
     saved = snapshot.columns
     episode = saved[f"latch/{name}/episode"]
-    _copy(episode, rule.episode, pairs, 1)
+    _copy(episode, rule.episode, pairs)
     known = _mapping(_mapping(snapshot.facts["rules"])[name])
     if known["definition"] != definition(rule.plan):
         return False
     # The terms of a row follow from its sensor of today, and so do its timers.
     line = rule.latch
     terms = line["terms"].copy()
-    kept = _copy(saved[f"latch/{name}/line"], line, pairs, 1)
+    kept = _copy(saved[f"latch/{name}/line"], line, pairs)
     line["terms"] = terms
     rule.due_ns[pairs[1]] = standing.NEVER_NS
     rule.site_due_ns[...] = standing.NEVER_NS
@@ -260,7 +281,7 @@ def _call_back(shard: Shard, bank: Bank, rule: Latches) -> None:
         rule.episode["ordinal"][row] = max(ordinal, int(rule.episode["ordinal"][row]))
 
 
-def _copy(before: Column | None, column: Column, pairs: Pairs, slots: int) -> bool:
+def _copy(before: Column | None, column: Column, pairs: Pairs) -> bool:
     """Copy the rows that both have; False where the columns are not alike."""
     if before is None or before.dtype.itemsize != column.dtype.itemsize:
         return False
@@ -270,10 +291,35 @@ def _copy(before: Column | None, column: Column, pairs: Pairs, slots: int) -> bo
     if before.shape[:-1] != column.shape[:-1] or not column.size:
         return False
     old, new = pairs
-    if slots > 1:
-        column.reshape(-1, slots)[new] = before.reshape(-1, slots)[old]
-    else:
-        column[..., new] = before[..., old]
+    column[..., new] = before[..., old]
+    return True
+
+
+def _copy_ring(
+    before: Column | None,
+    column: Column,
+    pairs: Pairs,
+    *,
+    slots: tuple[int, int],
+    open_from: NDArray[np.int64],
+) -> bool:
+    """Copy the open panes of the rows that both have, from ring to ring.
+
+    The rings of a type are longer once a site of it has two gateways; the panes in them are the
+    same.  A shorter ring keeps the oldest panes: no site whose ring is enough has later ones.
+
+    slots      panes in the ring before and today, powers of two
+    open_from  int64[n]  oldest open pane of each pair
+    """
+    if before is None or before.dtype.itemsize != column.dtype.itemsize:
+        return False
+    old, new = pairs
+    was, today = slots
+    source = as_saved(before, column.dtype).reshape(-1, was)
+    target = column.reshape(-1, today)
+    for ahead in range(min(was, today)):
+        pane = open_from + ahead
+        target[new, pane & (today - 1)] = source[old, pane & (was - 1)]
     return True
 
 

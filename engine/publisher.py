@@ -67,6 +67,7 @@ class Publisher:
         self._heartbeat_s = heartbeat_s
         self._stopping = threading.Event()
         self._published = log.durable_seq
+        meters.egress_seq = self._published
         self._threads: list[threading.Thread] = []
         self._context = zmq.Context()
         self.fault = ""

@@ -1,124 +1,237 @@
-"""An operator stops, starts, edits and starts again; nothing is told twice, nothing forgotten."""
+"""Ends and beginnings: an engine that is stopped in order, and one that finds something changed.
 
+SIGTERM drains what is durable and ends with 0; a restart goes on where it ended.  After a change
+of rules or catalogue everything that still means the same goes on as if nothing had happened.
+"""
+
+import os
 import shutil
+import signal
 
 import pytest
 
-from tests.end_to_end.engines import MINE, Engine, running, tocsin, wait_until
+from tests.end_to_end.engines import Engine, end_for_good, running, wait_until
+from tests.end_to_end.network import GATEWAYS, TYPE_LINES, Traffic, pack_text, sensor_rows
+from tests.end_to_end.plants import write_plant
+from tests.end_to_end.senders import Fleet, Sender
+from tests.end_to_end.warnings import assert_log_is_whole, stories
 from tests.engine.consumer import Consumer
-from tests.engine.gateway import Gateway, points
 
-START_NS = 1_767_225_600_000_000_000
-STEP_US = 30_000_000
-METHANE = 0  # MM31's place in the manifest of G-MINE
-
-
-@pytest.fixture
-def mine(tmp_path):
-    """The configuration of the mine, to be edited."""
-    folder = tmp_path / "mine"
-    shutil.copytree(MINE, folder)
-    return folder
+SECONDS = 700
+HALF = SECONDS // 5 // 2
+ABOUT_THE_PACK = ("version", "digest")
 
 
-def push(engine, session, values, first_row=0):
-    """Send one methane head's readings, 30 s apart, and wait until they are durable."""
-    rows = range(first_row, first_row + len(values))
-    readings = [
-        (METHANE, (row - first_row) * STEP_US, value)
-        for row, value in zip(rows, values, strict=True)
-    ]
-    with Gateway(engine.intake, "G-MINE", session) as gateway:
-        gateway.hello()
-        gateway.send(*points(session, 1, readings, t0=START_NS + first_row * STEP_US * 1000))
-        gateway.wait_durable(1)
+@pytest.fixture(scope="module")
+def traffics():
+    return [Traffic(name, SECONDS, seed=1) for name in GATEWAYS]
 
 
-def log_of(engine):
-    """Everything the engine has sent: (event, grade, id, revision)."""
+def plant(folder, *, packs=None, rows=None):
+    rows = sensor_rows() if rows is None else rows
+    packs = {"network": pack_text()} if packs is None else packs
+    return write_plant(folder / "plant", types=TYPE_LINES, sensors=rows, packs=packs)
+
+
+def push(engine, traffics, *, first=0, stop=None):
+    """Send some of the frames of each gateway; returns when they are durable."""
+    senders = [Sender(t.gateway, t.frames()[:stop], engine.intake) for t in traffics]
+    with Fleet(senders) as fleet:
+        for sender in senders:
+            sender.durable = sender.sent = sender.highest_sent = first
+        fleet.pump(60, until=lambda: fleet.is_done)
+        assert fleet.is_done, engine.tail()
+        assert all(not sender.naks for sender in senders)
+
+
+def told_by(engine):
     with Consumer(engine.warnings, engine.replay) as consumer:
-        return [
-            (body["event"], body["grade"], body["id"], body["revision"])
-            for _, body in consumer.everything()
+        return consumer.everything()
+
+
+@pytest.fixture(scope="module")
+def whole(traffics, nursery, tmp_path_factory):
+    """What is told by an engine that is stopped once, as soon as the last frame is acknowledged
+    and long before all is judged; and its meters after the start that follows."""
+    folder = tmp_path_factory.mktemp("whole")
+    engine = Engine(plant(folder), folder / "data", nursery=nursery)
+    with running(engine):
+        push(engine, traffics)
+        assert engine.stop() == 0
+        engine.start()
+        items = told_by(engine)
+        meters = engine.metrics()
+        assert engine.stop() == 0
+    assert_log_is_whole(items)
+    return items, meters
+
+
+def without_pack(told):
+    """Stories without what says of which edition the pack was."""
+    return {
+        key: [
+            (topic, {name: value for name, value in body.items() if name not in ABOUT_THE_PACK})
+            for topic, body in story
         ]
+        for key, story in told.items()
+    }
 
 
-def judged(engine, count):
-    """So many readings have been judged."""
-    total = sum(v for name, v in engine.metrics().items() if "tocsin_readings_total" in name)
-    return total >= count
+def test_a_stop_drains_and_a_restart_repeats_nothing(whole):
+    """A service manager stops engines every week; each warning comes once."""
+    items, meters = whole
+    assert len(items) > 1000
+    assert meters["tocsin_readings_received_total"] == 0, "something was read again"
+    assert meters["tocsin_warnings_repeated_total"] == 0
+    assert meters["tocsin_egress_seq"] == len(items)
 
 
-def test_a_stop_drains_and_a_start_goes_on(warm, mine, tmp_path):
-    """SIGTERM is how every upgrade begins; a warning must neither be lost nor repeated."""
-    engine = Engine(mine / "engine.yaml", tmp_path / "data")
+def test_a_restart_in_the_middle_is_not_noticed(whole, traffics, nursery, tmp_path):
+    """What is armed, on or clearing when the engine is stopped goes on where it was."""
+    engine = Engine(plant(tmp_path), tmp_path / "data", nursery=nursery)
     with running(engine):
-        push(engine, 1, [1.2] * 4)
+        push(engine, traffics, stop=HALF)
         assert engine.stop() == 0
         engine.start()
-        before = log_of(engine)
-        assert [event[:2] for event in before] == [("raised", "orange")]
-        push(engine, 2, [1.6], first_row=4)
-        wait_until(lambda: len(log_of(engine)) == 2, "the upgrade")
-        after = log_of(engine)
-        assert after[0] == before[0]
-        assert after[1] == ("upgraded", "red", before[0][2], 1)
+        push(engine, traffics, first=HALF)
         assert engine.stop() == 0
-
-
-def test_a_changed_rule_ends_superseded_and_another_keeps_its_warning(warm, mine, tmp_path):
-    """An edit may not clear a warning: `cleared` would tell people that the danger is over."""
-    engine = Engine(mine / "engine.yaml", tmp_path / "data")
-    with running(engine):
-        push(engine, 1, [1.2] * 4)
-        wait_until(lambda: log_of(engine), "the first warning")
-        assert engine.stop() == 0
-        pack = mine / "packs" / "coal-gas.yaml"
-        text = pack.read_text(encoding="utf-8")
-        pack.write_text(text.replace("orange: 1.0, red: 1.5}", "orange: 1.1, red: 1.5}"), "utf-8")
         engine.start()
-        wait_until(lambda: len(log_of(engine)) == 2, "the last words of the old rule")
-        raised, ended = log_of(engine)
-        assert ended == ("superseded", "none", raised[2], raised[3] + 1)
+        items = told_by(engine)
         assert engine.stop() == 0
+    assert_log_is_whole(items)
+    assert stories(items) == stories(whole[0])
 
 
-def test_a_changed_text_keeps_the_warning(warm, mine, tmp_path):
-    """Mending a word in a headline must not end a warning."""
-    engine = Engine(mine / "engine.yaml", tmp_path / "data")
+def test_unchanged_rules_go_on_while_others_change(whole, traffics, nursery, tmp_path):
+    """An author who corrects one rule must not clear, repeat or lose the warnings of another."""
+    config = plant(tmp_path)
+    engine = Engine(config, tmp_path / "data", nursery=nursery)
     with running(engine):
-        push(engine, 1, [1.2] * 4)
-        wait_until(lambda: log_of(engine), "the first warning")
+        push(engine, traffics, stop=HALF)
         assert engine.stop() == 0
-        pack = mine / "packs" / "coal-gas.yaml"
-        text = pack.read_text(encoding="utf-8")
-        pack.write_text(text.replace("Cut power and evacuate", "Cut the power, evacuate"), "utf-8")
+        edit(config, ("value", "mean(10s)", "max(25s)", "min(15s)"))
         engine.start()
-        push(engine, 2, [1.6], first_row=4)
-        wait_until(lambda: len(log_of(engine)) == 2, "the upgrade")
-        raised, upgraded = log_of(engine)
-        assert upgraded == ("upgraded", "red", raised[2], 1)
+        push(engine, traffics, first=HALF)
+        assert engine.stop() == 0
+        engine.start()
+        items = told_by(engine)
+        assert engine.stop() == 0
+    assert_log_is_whole(items)
+    expected, told = without_pack(stories(whole[0])), without_pack(stories(items))
+    same = [key for key in expected if not key[1].endswith("max")]
+    assert len(same) > 100
+    for key in same:
+        assert told[key] == expected[key], key
+    assert any(key[1].endswith("min") for key in told)
+    ended = [body for _, body in items if body["event"] == "superseded"]
+    assert {body["rule"].rsplit("-", 1)[1] for body in ended} == {"max"}
+    assert "state_adopted" in engine.log.read_text()
+
+
+def test_old_sensors_go_on_while_new_ones_come(whole, traffics, nursery, tmp_path):
+    """A new mine in the catalogue must not disturb the old ones, wherever it is written."""
+    config = plant(tmp_path)
+    engine = Engine(config, tmp_path / "data", nursery=nursery)
+    with running(engine):
+        push(engine, traffics, stop=HALF)
+        assert engine.stop() == 0
+        shutil.rmtree(config.parent)
+        new = [("A-new", "G-0", "A-new-site", "methane"), ("B-new", "G-0", "G-1-S0", "co")]
+        plant(tmp_path, rows=[*new, *sensor_rows()])
+        engine.start()
+        push(engine, traffics, first=HALF)
+        assert engine.stop() == 0
+        engine.start()
+        items = told_by(engine)
+        assert engine.stop() == 0
+    assert_log_is_whole(items)
+    assert stories(items) == stories(whole[0])
+
+
+def test_unchanged_rules_go_on_when_their_pack_is_edited_after_a_crash(
+    whole, traffics, nursery, tmp_path
+):
+    """After a crash the engine judges the last seconds again, now with an edited pack; what it
+    said before stands, and what the unchanged rules say after it fits to that."""
+    config = plant(tmp_path)
+    engine = Engine(config, tmp_path / "data", nursery=nursery)
+    with running(engine):
+        push(engine, traffics, stop=HALF)
+        wait_until(lambda: engine.metrics()["tocsin_egress_seq"] > 500, "warnings are sent", 60)
+        engine.kill()
+        edit(config, ("value", "mean(10s)", "max(25s)"))
+        engine.start()
+        push(engine, traffics, first=HALF)
+        assert engine.stop() == 0
+        engine.start()
+        items = told_by(engine)
+        assert engine.stop() == 0
+    assert_log_is_whole(items)
+    expected = without_pack(stories(whole[0]))
+    told = without_pack(stories(warnings_of(items)))
+    same = [key for key in expected if not key[1].endswith("max")]
+    assert len(same) > 100
+    for key in same:
+        assert told[key] == expected[key], key
+
+
+def edit(config, values):
+    """Write the pack anew, with other rules."""
+    text = pack_text(values=values)
+    (config.parent / "packs" / "network.yaml").write_text(text)
+
+
+def warnings_of(items):
+    return [item for item in items if item[0].startswith("warning/")]
+
+
+def test_an_address_that_is_taken_is_named(nursery, tmp_path):
+    """An operator who starts the wrong file must read which address it wanted."""
+    config = plant(tmp_path)
+    engine = Engine(config, tmp_path / "data", nursery=nursery)
+    with running(engine):
+        for number in range(4):
+            other = Engine(config, tmp_path / f"other-{number}", nursery=nursery)
+            other.ports[number] = engine.ports[number]
+            other.spawn()
+            assert other.wait() == 69, other.tail()
+            assert str(engine.ports[number]) in other.tail()
         assert engine.stop() == 0
 
 
-def test_two_engines_do_not_share_a_folder(warm, mine, tmp_path):
-    """Two writers would make one journal that nobody can read."""
-    engine = Engine(mine / "engine.yaml", tmp_path / "data")
+def test_ctrl_c_ends_in_order(nursery, tmp_path):
+    """A person at a terminal stops an engine as gently as a service manager does."""
+    engine = Engine(plant(tmp_path), tmp_path / "data", nursery=nursery)
     with running(engine):
-        second = Engine(mine / "engine.yaml", tmp_path / "data")
-        done = tocsin(*second.arguments())
-        assert done.returncode == 74
-        assert "one folder has one writer" in done.stderr
-        assert engine.ask("livez") is not None
-
-
-def test_until_idle_ends_by_itself(warm, mine, tmp_path):
-    """Scripts wait for the end of a feed, not for somebody to press a key."""
-    options = ("--until-idle", "1")
-    engine = Engine(mine / "engine.yaml", tmp_path / "data", options=options)
-    with running(engine):
-        push(engine, 1, [1.2] * 4)
+        os.kill(engine.process.pid, signal.SIGINT)
         assert engine.wait() == 0
-    again = Engine(mine / "engine.yaml", tmp_path / "data")
-    with running(again):
-        assert [event[:2] for event in log_of(again)] == [("raised", "orange")]
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ("state/*.state", "the snapshot is damaged"),
+        ("journal/*.segment", "is damaged at offset"),
+        ("egress/*.egress", "is damaged at offset"),
+    ],
+    ids=["state", "journal", "egress"],
+)
+def test_damage_is_named_and_nothing_is_started(files, words, traffics, nursery, tmp_path):
+    """Acknowledged frames that are gone, or warnings that are, are for a person to decide about;
+    an engine that starts as if nothing had happened hides it."""
+    engine = Engine(plant(tmp_path), tmp_path / "data", nursery=nursery)
+    with running(engine):
+        push(engine, traffics, stop=40)
+        assert engine.stop() == 0
+        path = max(engine.data.glob(files))
+        whole = bytearray(path.read_bytes())
+        whole[len(whole) // 3] ^= 0x10
+        path.write_bytes(whole)
+        engine.spawn()
+        try:
+            assert engine.wait() == 74, engine.tail()
+        finally:
+            end_for_good(engine)
+        assert words in engine.tail()
+        assert path.name in engine.tail()
+        assert "Traceback" not in engine.tail()

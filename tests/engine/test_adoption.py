@@ -190,6 +190,39 @@ def test_a_removed_sensor_supersedes_its_warnings(tmp_path):
     assert {b["id"] for _, b in told} == {b["id"] for _, b in messages if b["subject"] == "t"}
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_a_second_gateway_at_one_site_keeps_all_windows(back, tmp_path):
+    """Rings are longer where a site waits for two gateways; what they hold must not be lost, or
+    every window of the type forgets, and warnings end for want of memory."""
+    one = [Sensor("s"), Sensor("t", site="b")]
+    two = [*one, Sensor("z", site="b", gateway="h")]
+    old, new = (plant(sensors=s) for s in ((two, one) if back else (one, two)))
+    assert old.plan.banks[0].slots != new.plan.banks[0].slots
+    for rest in range(5):
+        shard, _ = lived(plant(sensors=one), range(30 + rest), 6.0)
+        before = old.shard()
+        adopt(before, snapshot_of(shard, tmp_path / f"first-{rest}"))
+        after = successor(new, before, tmp_path / f"second-{rest}")
+        frames = [
+            new.points([("s", second, 1.0), ("t", second, 1.0)]) for second in range(30 + rest, 60)
+        ]
+        told = [m for frame in frames for m in after.advance(owned([frame], after))]
+        expected = live(plant(sensors=one), shard, range(30 + rest, 60), 1.0)
+        assert by_rule(told) == by_rule(expected)
+        assert len(expected) == 4
+
+
+def test_a_sensor_that_moves_takes_no_panes_along(tmp_path):
+    """What it measured at one place is no part of a window of another."""
+    here, there = Sensor("u"), Sensor("u", site="b")
+    old, new = plant(sensors=[Sensor("s"), here]), plant(sensors=[Sensor("s"), there])
+    shard, _ = lived(old, range(30), 6.0)
+    after = successor(new, shard, tmp_path)
+    row = [new.catalogue.sensors.name[n] for n in after.banks[0].sensor].index("u")
+    stacks = after.banks[0].windows.stacks[0]
+    assert all(not np.nan_to_num(sums[..., row]).any() for sums in stacks.sums)
+
+
 def test_a_changed_pane_forgets_the_windows_only(tmp_path):
     """Another rule may ask for finer panes; the latches of this one stay."""
     finer = rule_text('levels: {blue: {when: "mean(500ms) > 99"}}', name="fine")
