@@ -13,6 +13,12 @@ What each node means when something is unknown:
     And Or Not     Kleene: `unknown and false` is false, `unknown or true` is true
     Known          never unknown
     OrElse         the first where it is known, else the second
+    Vote           over the members of a set; an interval where some members are unknown
+    Gather         one number of a set's members; an interval, too
+    Step           whether a step of the rule's `sequence` has been reached
+    OtherRule      the grade of another rule, or its age; `none` where it has no warning
+    ClusterSize    how many members the rule's cluster has
+    Calendar       the season, the hour or a named calendar, in the local time of the asset
 
 Two nodes are equal when they mean the same, wherever they stand.
 """
@@ -22,7 +28,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rules.errors import Place
-from rules.units import NUMBER, TEMPERATURES, Dimension, Scale, read_unit
+from rules.units import DURATION, NUMBER, TEMPERATURES, Dimension, Scale, read_unit
 
 Comparison = Literal["<", "<=", ">", ">=", "==", "!="]
 Operator = Literal["+", "-", "*", "/"]
@@ -50,12 +56,30 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A number about a sensor: `value`, `age`, or something of one window, or of two (stalta)."""
+    """A number about a sensor: `value`, `age`, or something of one window, or of two (stalta).
+
+    input      name of the input among several, empty for the only one
+    offset_ns  how far back the window is shifted
+    options    further numbers by their keyword, in the rule's scale, in the order of their names:
+               `p` (a share: 0.95 for p(95, w), the confidence of a trend), `robust` (1.0),
+               `horizon` of a forecast in seconds
+    target     what `time_to` waits for
+    stream     `anomaly` where the window is over the model's scores, empty for readings
+    """
 
     name: str
     windows_ns: tuple[int, ...]
     dimension: Dimension = field(compare=False)
     place: Place = field(compare=False)
+    input: str = ""
+    offset_ns: int = 0
+    options: tuple[tuple[str, float], ...] = ()
+    target: "Node | None" = None
+    stream: Literal["", "anomaly"] = ""
+
+    def option(self, name: str) -> float | None:
+        """A further number by its keyword; None where it was not given."""
+        return dict(self.options).get(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +177,82 @@ class OrElse:
     place: Place = field(compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Which sensors a set holds, seen from one instance of a rule.
+
+    input      all sensors of that input that belong to the instance; empty for the only input
+    radius_m   sensors of the input's type within so many metres, the sensor itself left out
+    attribute  sensors of the input's type that share this attribute's value, itself left out
+    is_cluster the stations of the rule's cluster
+    """
+
+    input: str = ""
+    radius_m: float | None = None
+    attribute: str = ""
+    is_cluster: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Vote:
+    """How many members meet a condition of one member: a number, a share, or any and all."""
+
+    method: Literal["votes", "share", "any", "all"]
+    members: Members
+    condition: "Node"
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """One number of a quantity of each member."""
+
+    method: Literal["max_of", "min_of", "mean_of", "median_of"]
+    members: Members
+    of: "Node"
+    dimension: Dimension = field(compare=False)
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """True once a step of the rule's sequence has been reached."""
+
+    name: str
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherRule:
+    """What another rule says: its grade as 0 to 4, or for how long it has had it, in seconds.
+
+    Of the instances that fit: those of the same instance key, or within `radius_m`; the highest
+    grade. `within_ns`: the highest grade it had in the time before.
+    """
+
+    rule: str
+    what: Literal["grade", "age"]
+    within_ns: int | None
+    radius_m: float | None
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSize:
+    """How many members the rule's cluster has."""
+
+    place: Place = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """`season()` as a text, `hour()` as a number, `in_calendar("x")` as a condition."""
+
+    name: Literal["season", "hour", "in_calendar"]
+    calendar: str
+    place: Place = field(compare=False)
+
+
 Node = (
     Number
     | Text
@@ -167,6 +267,12 @@ Node = (
     | Not
     | Known
     | OrElse
+    | Vote
+    | Gather
+    | Step
+    | OtherRule
+    | ClusterSize
+    | Calendar
 )
 
 
@@ -174,7 +280,11 @@ def is_condition(node: Node) -> bool:
     """True for a node that is true, false or unknown; false for a quantity or a text."""
     if isinstance(node, OrElse):
         return is_condition(node.first)
-    return isinstance(node, Compare | Member | And | Or | Not | Known)
+    if isinstance(node, Vote):
+        return node.method in ("any", "all")
+    if isinstance(node, Calendar):
+        return node.name == "in_calendar"
+    return isinstance(node, Compare | Member | And | Or | Not | Known | Step)
 
 
 def parts(node: Node) -> tuple[Node, ...]:
@@ -192,6 +302,10 @@ def parts(node: Node) -> tuple[Node, ...]:
             return items
         case OrElse(first=first, second=second):
             return first, second
+        case Vote(condition=inner) | Gather(of=inner):
+            return (inner,)
+        case Feature(target=target) if target is not None:
+            return (target,)
         case _:
             return ()
 
@@ -220,8 +334,10 @@ def compare(operator: Comparison, left: Node, right: Node) -> Compare:
 
 def dimension_of(node: Node) -> Dimension:
     """The dimension of a quantity; a plain number for conditions and texts."""
-    if isinstance(node, Number | Feature | Attribute | Arithmetic | Negate | OrElse):
+    if isinstance(node, Number | Feature | Attribute | Arithmetic | Negate | OrElse | Gather):
         return node.dimension
+    if isinstance(node, OtherRule) and node.what == "age":
+        return DURATION
     return NUMBER
 
 
@@ -241,6 +357,8 @@ def is_point(node: Node) -> bool:
             return is_point(left) and not is_point(right)
         case OrElse(first=first, second=second):
             return is_point(first) or is_point(second)
+        case Gather(of=inner):
+            return is_point(inner)
         case _:
             return False
 

@@ -5,9 +5,10 @@ by grade hold exactly the grades that the rule has.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from rules import expression as ex
 from rules.errors import Fault, Faults, Place
 from rules.expression import Node
 from rules.grade import Grade
@@ -21,13 +22,19 @@ Texts = Mapping[Language, str]
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The readings a rule looks at: a sensor type, and the unit they must come in."""
+    """The readings a rule looks at: a sensor type, and the unit they must come in.
+
+    Type `*` means every sensor type, each in its own unit. `many`: there may be several sensors
+    for one instance, so the input is a set. `where`: only sensors whose attributes say so.
+    """
 
     type: str
     unit: str
     scale: Scale
     period_ns: int | None
     kind: Literal["gauge", "increment", "counter", "waveform"] | None
+    many: bool = False
+    where: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +50,9 @@ class Quality:
     over_grade: Grade | None = None
     under: Literal["ignore", "unknown"] = "ignore"
     max_blind_ns: int | None = None
+    # `ignore`: members that are unknown neither vote nor block. `raw`: bad readings are seen, too.
+    unknown: Literal["hold", "ignore"] = "hold"
+    view: Literal["good", "raw"] = "good"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +83,149 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class Promotion:
+    """So many members at a grade count as a higher one."""
+
+    count: int
+    at: Grade
+    to: Grade
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """Grades out of other rules' grades: the highest, then promotion by count.
+
+    of    full names (`pack/id`) of the rules
+    each  `hazard`: promote inside each hazard first, then across; None: across only
+    """
+
+    of: tuple[str, ...]
+    promote: tuple[Promotion, ...]
+    each: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceStep:
+    """One step: reached when its condition holds for `for_ns`, in time after another step.
+
+    is_absent  reached when the condition has not become true within `within_ns` after `after`
+    """
+
+    name: str
+    condition: Node
+    is_absent: bool
+    after: str | None
+    within_ns: int | None
+    for_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Steps in time; all are forgotten `within_ns` after the first, or when `reset` is true."""
+
+    within_ns: int | None
+    steps: tuple[SequenceStep, ...]
+    reset: Node | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """Stations that trigger together in space and time; each cluster is an instance.
+
+    moveout_m_s   the speeds of a wave that the arrivals must fit
+    glitch_share  when so many of the network's stations trigger at once, it is a network fault
+    """
+
+    of: str
+    when: Node
+    radius_m: float
+    within_ns: int
+    members: int
+    moveout_m_s: tuple[float, float] | None
+    excludes_same_site: bool
+    glitch_share: float | None
+    linger_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flap:
+    """More than so many changes in a window: hold the highest grade for a while."""
+
+    changes: int
+    window_ns: int
+    for_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """More raises than that in a window, and the rule goes on as a shadow for that key."""
+
+    raises: int
+    per: str
+    window_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """While something holds, warnings are muted (`cap` None) or capped, but never those grades."""
+
+    during: Literal["shelved", "maintenance"] | Node
+    max_ns: int | None
+    cap: Grade | None
+    never: frozenset[Grade]
+
+
+@dataclass(frozen=True, slots=True)
+class Inhibition:
+    """At a grade, this rule mutes (`cap` None) or caps other rules of the same instance keys."""
+
+    rules: tuple[str, ...]
+    at: Grade
+    cap: Grade | None
+    same: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """A grade that nobody acknowledges in time becomes a higher one."""
+
+    grade: Grade
+    after_ns: int
+    to: Grade
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """Other settings for some sensors: the more specific match wins, then the later one.
+
+    match     attributes, `sensor`, `site` or another key, each with the text it must equal
+    settings  dotted key (`ladder.above`, `ladder.for.orange`, `quality.stale_after`, `mode`) to
+              what it is set to, checked as in the rule itself
+    until     the last day on which it holds, ISO, empty for ever
+    """
+
+    match: Mapping[str, str]
+    settings: Mapping[str, object]
+    reason: str
+    until: str
+    approved_by: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule; exactly one of `ladder` and `levels` is there."""
+    """One rule; exactly one of `ladder`, `levels` and `rollup` is there.
+
+    `input` is the only input, or the first of several; `inputs` has all by their names, the only
+    one under the empty name. A rollup and a rule over other rules have none.
+    """
 
     pack: str
     id: str
     title: Texts
     hazard: str
     basis: Texts
-    mode: Literal["live", "disabled"]
+    mode: Literal["live", "shadow", "disabled"]
     input: Input
     by: tuple[str, ...]
     quality: Quality
@@ -96,10 +240,50 @@ class Rule:
     tests: tuple[Scenario, ...]
     model: str | None
     place: Place
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    rollup: Rollup | None = None
+    sequence: Sequence | None = None
+    cluster: Cluster | None = None
+    flap: Flap | None = None
+    budget: Budget | None = None
+    suppress: tuple[Suppression, ...] = ()
+    inhibits: tuple[Inhibition, ...] = ()
+    escalate: tuple[Escalation, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    limits: Mapping[str, float] = field(default_factory=dict)
+    require_assets: tuple[str, ...] = ()
+    monotone: Node | None = None
+    # No downgrade sooner than this after the last rise.
+    downgrade_after_ns: int = 0
+    # Metres around the members that a warning's area has; None: no area.
+    area_buffer_m: float | None = None
+    # A rule marked `safety` is never demoted by its budget.
+    is_safety: bool = False
+    # Late readings revise what was said (event `revised`) instead of being left out.
+    revises: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        """One sensor is all that an instance of the rule looks at."""
+        return self.by == ("sensor",) and len(self.inputs) <= 1 and not self._looks_around()
+
+    def _looks_around(self) -> bool:
+        far = ex.Vote | ex.Gather | ex.Step | ex.OtherRule | ex.ClusterSize
+        return any(isinstance(node, far) for top in self.conditions for node in ex.walk(top))
+
+    @property
+    def conditions(self) -> tuple[Node, ...]:
+        """The expressions that decide on grades."""
+        if self.ladder is not None:
+            return (self.ladder.value, *self.ladder.enter.values(), *self.ladder.clear.values())
+        levels = (self.levels or {}).values()
+        return tuple(n for level in levels for n in (level.when, level.clear) if n is not None)
 
     @property
     def grades(self) -> tuple[Grade, ...]:
         """The grades this rule has, from the mildest; those above `cap` included."""
+        if self.rollup is not None:
+            return tuple(grade for grade in Grade if grade > Grade.NONE)
         return tuple(sorted(self.ladder.enter if self.ladder else self.levels or ()))
 
 

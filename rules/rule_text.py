@@ -47,10 +47,8 @@ def read_rule(node: Node, pack: str, macros: frozenset[str], faults: Faults) -> 
     shown = _shown_dimension(grading, checker) if is_settled else None
     message = read_message(fields.node_of("message"), checker, shown, faults)
     mode = _mode(fields)
-    named = {
-        "id": identifier(fields.required("id", "id: ch4-high"), faults),
-        "hazard": _hazard(fields),
-    }
+    rule_id = identifier(fields.required("id", "id: ch4-high"), faults)
+    hazard = _hazard(fields)
     title = rule_parts.read_title(fields, is_live=mode == "live")
     basis = rule_parts.read_texts(fields, "basis")
     quality = rule_parts.read_quality(fields.node_of("quality"), grading.grades, faults)
@@ -71,7 +69,8 @@ def read_rule(node: Node, pack: str, macros: frozenset[str], faults: Faults) -> 
     }
     rule = Rule(
         pack=pack,
-        **named,
+        id=rule_id,
+        hazard=hazard,
         title=title,
         basis=basis,
         mode="disabled" if mode == "disabled" else "live",
@@ -89,6 +88,7 @@ def read_rule(node: Node, pack: str, macros: frozenset[str], faults: Faults) -> 
         tests=tests,
         model=model,
         place=fields.key_place("id"),
+        inputs={"": home},
     )
     lint.look_through(rule, fields, faults)
     return None if faults.errors() else rule
