@@ -36,6 +36,7 @@ Around the walk:
     What does a code mean?                            explain: pages; nearest
     What can be seen in a minute?                     demo, plant
     What ends a command, and with which code?         errors
-    How is the engine, and who is told?               meters, operations, notify, logs, progress
+    How is the engine, and who is told?               meters, operations, notify, logs, progress,
+                                                      fullness
     What has to be compiled before the first frame?   warmup, rehearsal
 """

@@ -23,6 +23,7 @@ import zmq
 
 from engine.deadletters import DeadLetters
 from engine.errors import JournalError, UnreachableError
+from engine.fullness import Fullness
 from engine.gate import Gate, GateSettings
 from engine.journal import Journal, JournalFull
 from engine.meters import Meters
@@ -98,6 +99,7 @@ class Intake:
         self._owed: set[bytes] = set()
         self._frames_seen = meters.frames_received
         self.endpoint = settings.endpoint
+        self.fullness = Fullness("journal", meters)
         self.failure: Exception | None = None
         self.last_frame_monotonic: float | None = None
         meters.gateways_known = len(sensor_counts)
@@ -200,6 +202,10 @@ class Intake:
         if not self._committer.has_ended:
             return
         error = self._committer.take_result()
+        if isinstance(error, JournalFull):
+            self.fullness.is_full(str(error), time.monotonic_ns())
+        elif error is None:
+            self.fullness.has_room(time.monotonic_ns())
         if error is not None:
             self._journal.rollback()
         self._gate.settle(error)

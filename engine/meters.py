@@ -122,6 +122,8 @@ class Meters:
         self.journal_sync = Histogram()
         self.egress_sync = Histogram()
         self.flow_batch = Histogram()
+        # 1 while a log waits for room, by its name.
+        self.disk_full: dict[str, int] = {}
         self.egress_seq = 0
         self.watermark_lag_ms = 0
         self.gateways_live = 0
@@ -237,6 +239,10 @@ def _gauges(meters: Meters) -> Iterator[Metric]:
         ("sensors_known", "Sensors of the catalogue", meters.sensors_known),
     ):
         yield GaugeMetricFamily(f"tocsin_{name}", text, value=value)
+    full = GaugeMetricFamily("tocsin_disk_full", "1: no room for this log", labels=["log"])
+    for name, is_full in sorted(meters.disk_full.copy().items()):
+        full.add_metric([name], is_full)
+    yield full
 
 
 def _counter(name: str, text: str, value: int) -> Metric:

@@ -26,6 +26,7 @@ from engine.decode import Decoder
 from engine.disk import PosixDisk
 from engine.episodes import Message
 from engine.errors import EXIT_OK, EgressError, StoreError, TocsinError
+from engine.fullness import Fullness
 from engine.inlet import Inlet
 from engine.intake import Intake, IntakeSettings
 from engine.journal import Journal, JournalSettings
@@ -75,6 +76,10 @@ class Engine:
     shards: dict[int, Shard] = field(default_factory=dict)
     next_retention_ns: int = 0
     clock_offset_ns: int = field(default_factory=lambda: time.time_ns() - time.monotonic_ns())
+    egress_fullness: Fullness = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.egress_fullness = Fullness("egress", self.meters)
 
     def stop(self) -> None:
         """End in order; may be called from a signal."""
@@ -106,14 +111,24 @@ class Engine:
         return SavedShard(shard, store, self.assembly.fingerprint(index), number, self.meters)
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Hand warnings to the egress log; wait while its disk is full, for nothing may be lost."""
+        """Hand warnings to the egress log; wait while its disk is full, for nothing may be lost.
+
+        An engine that is to end tries once more and does not wait: nothing of this epoch is
+        committed, so the next start judges the same readings again and says it.
+        """
         while True:
+            is_last = self.stopping.is_set()
             try:
                 self.egress.send(messages)
-                return
             except EgressFull as error:
-                log.error("egress_full", reason=str(error))
-                time.sleep(FULL_DISK_RETRY_S)
+                self.egress_fullness.is_full(str(error), time.monotonic_ns())
+                if is_last:
+                    text = f"{error}; stopped before all was said, the next start will say it"
+                    raise EgressFull(text) from error
+                self.stopping.wait(FULL_DISK_RETRY_S)
+            else:
+                self.egress_fullness.has_room(time.monotonic_ns())
+                return
 
     def committed(self, offsets: Sequence[int]) -> None:
         """Let the journal forget what neither age nor the last two commits need."""
@@ -336,13 +351,22 @@ def _checks(engine: Engine, publisher: Publisher) -> dict[str, Callable[[], str]
             return f"the intake has ended: {engine.intake.failure}"
         return "" if engine.intake.is_alive else "the intake is not running"
 
-    def egress() -> str:
+    def publishing() -> str:
         return publisher.fault or ("" if publisher.is_alive else "the publisher is not running")
 
     def start() -> str:
         return "" if engine.ready.is_set() else "the engine is still starting"
 
-    return {"intake": intake, "publisher": egress, "start": start}
+    def journal_room() -> str:
+        return "" if engine.intake is None else engine.intake.fullness.reason
+
+    return {
+        "intake": intake,
+        "journal": journal_room,
+        "egress": lambda: engine.egress_fullness.reason,
+        "publisher": publishing,
+        "start": start,
+    }
 
 
 def _catch_signals(engine: Engine) -> dict[signal.Signals, Answer]:

@@ -7,11 +7,14 @@ engine that always had room.
 """
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
-from contextlib import contextmanager
+import urllib.error
+import urllib.request
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -34,6 +37,7 @@ HALF = FRAMES // 2
 # Room for some of the frames, and some of the warnings that they lead to.
 JOURNAL_ROOM_BYTES = MIB
 FULL_S = 1.5
+STOP_S = 5.0
 EXIT_DISK = 74
 PACK = """\
 tocsin: 1
@@ -297,6 +301,47 @@ def test_warnings_wait_for_room_when_not_a_byte_is_left(config, frames, disk, nu
             assert_is_full(engine, gateway, frames)
         disk.make_room()
         restarted_if_ended(engine)
+        gateway.close()
+        items = resumed(engine, frames, acknowledged)
+    assert_nothing_is_lost(items, undisturbed)
+
+
+def unready(engine):
+    """The checks that fail, as `/readyz` says."""
+    try:
+        urllib.request.urlopen(f"http://{engine.http}/readyz", timeout=5).close()
+    except urllib.error.HTTPError as answer:
+        return set(re.findall(r"^\[-\] (\w+):", answer.read().decode(), re.MULTILINE))
+    return set()
+
+
+def test_an_engine_that_waits_for_room_ends_when_it_is_told(
+    config, frames, disk, nursery, undisturbed
+):
+    """The one who stops an engine to mend its disk must not wait for the disk; and what was
+    acknowledged and not yet said is said by the next start."""
+    engine = Engine(config, disk.folder, nursery=nursery)
+    with running(engine), Gateway(engine.intake, "G-1") as gateway:
+        gateway.hello()
+        assert push(gateway, frames[:HALF]) is None
+        assert unready(engine) == set()
+        fill_to_the_last_byte(engine, disk)
+        wait_until(lambda: '"egress_full"' in engine.tail(), f"all was said:\n{engine.tail()}")
+        with suppress(Deadline):
+            wait_until(lambda: engine.process.poll() is not None, "it waits", FULL_S)
+        if engine.process.poll() is None:
+            refusal = push(gateway, frames)
+            assert refusal["code"] == "E_DISK"
+            assert unready(engine) == {"journal", "egress"}
+            assert engine.metrics()['tocsin_disk_full{log="egress"}'] == 1
+            assert engine.tail().count('"egress_full"') == 1
+            assert engine.tail().count('"journal_full"') == 1
+        acknowledged = gateway.durable
+
+        os.kill(engine.process.pid, signal.SIGTERM)
+        assert engine.wait(STOP_S) == EXIT_DISK, engine.tail()
+        disk.make_room()
+        engine.start()
         gateway.close()
         items = resumed(engine, frames, acknowledged)
     assert_nothing_is_lost(items, undisturbed)
