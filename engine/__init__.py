@@ -33,6 +33,7 @@ Around the walk:
     What is known before the first frame?             registry: csv_text, sensor_types; sorts
     Do rules, models and catalogue fit together?      links, check
     Do the tests of a pack hold?                      trial
+    How is the engine driven without a flow?          drive
     What does a code mean?                            explain: pages; nearest
     What can be seen in a minute?                     demo, plant
     What ends a command, and with which code?         errors

@@ -5,6 +5,7 @@ remembers anything but the place in the journal: reading it again gives the same
 """
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,6 @@ from numpy.typing import NDArray
 from engine import decode, segments
 from engine.columns import Readings, Series
 from engine.decode import Decoder
-from engine.journal import Journal
 from engine.layout import Layout
 from engine.meters import Meters
 from engine.ports import Work as Delivery
@@ -23,12 +23,26 @@ from engine.wire import FrameFault
 NS_PER_S = 1_000_000_000
 
 
+class Records(Protocol):
+    """A journal as its reader sees it, also one that nobody writes any more."""
+
+    @property
+    def durable_offset(self) -> int:
+        """Everything before this offset may be read."""
+
+    def reader(self, offset: int) -> Reader:
+        """Return a reader that begins at an offset."""
+
+    def wait_durable(self, after_offset: int, timeout_s: float) -> bool:
+        """Wait until more than `after_offset` may be read; False when the time is over first."""
+
+
 class Inlet:
     """Reads the journal below its durable mark."""
 
     def __init__(
         self,
-        journal: Journal,
+        journal: Records,
         decoder: Decoder,
         layouts: Sequence[Layout],
         meters: Meters,

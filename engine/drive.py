@@ -1,0 +1,141 @@
+"""Drive: the whole engine without Bytewax, without sockets and without a wall clock.
+
+The same inlet, shards and warnings as live, driven by hand in the journal's order: what `tocsin
+test`, `replay`, `plan` and `explain` stand on.  Where one turn ends and the next begins decides
+when something is said and never what, so the turns here need not be those of the day.
+
+    source of work ──▶ shards ──▶ messages
+
+A journal may be read while its engine writes it: nobody locks it, and the end is where the last
+whole record ended when it was opened.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from engine import segments
+from engine.assembly import Assembly
+from engine.decode import Decoder
+from engine.episodes import Message
+from engine.errors import JournalError, UsageError
+from engine.inlet import Inlet
+from engine.meters import Meters
+from engine.reader import Reader
+from engine.segments import Record
+from engine.shard import Shard, Work
+
+# A turn of 16 MiB is about a million readings: its columns are gone before memory notices, and
+# what a turn costs beside its readings is spread over all of them.
+TURN_BYTES: Final = 16 << 20
+JOURNAL_FOLDER: Final = "journal"
+
+
+class ClosedJournal:
+    """The records of a journal folder as they are when it is opened: not written, not locked."""
+
+    __slots__ = ("durable_offset", "first_offset", "folder")
+
+    def __init__(self, folder: Path) -> None:
+        """Find where the records begin and end; JournalDamaged when something durable is gone."""
+        bases = segments.segment_bases(folder)
+        if not bases:
+            text = f"there is no journal in {folder}"
+            raise JournalError(text)
+        segments.check_contiguous(folder, bases)
+        self.folder = folder
+        self.first_offset = bases[0]
+        self.durable_offset = segments.scan_file(
+            segments.segment_path(folder, bases[-1])
+        ).end_offset
+
+    def reader(self, offset: int) -> Reader:
+        """Return a reader that begins at an offset."""
+        return Reader(self.folder, offset, lambda: self.durable_offset)
+
+    def wait_durable(self, after_offset: int, timeout_s: float) -> bool:
+        """Nothing more will come."""
+        del timeout_s
+        return after_offset < self.durable_offset
+
+    def records(self) -> Iterator[Record]:
+        """Every record, from the first."""
+        reader = self.reader(self.first_offset)
+        while found := reader.read(TURN_BYTES):
+            yield from found
+
+    @property
+    def size_bytes(self) -> int:
+        """From the first record to the last."""
+        return self.durable_offset - self.first_offset
+
+
+def journal_at(path: Path) -> Path:
+    """The folder of the segments: `path` itself, or the journal of a data folder."""
+    for folder in (path, path / JOURNAL_FOLDER):
+        if folder.is_dir() and segments.segment_bases(folder):
+            return folder
+    message = f"there is no journal in {path}: a journal is a folder of *{segments.SUFFIX} files"
+    raise UsageError(message)
+
+
+@dataclass(slots=True)
+class Turn:
+    """One turn of a drive: what was said, and where in the journal it ended."""
+
+    messages: list[Message]
+    offset: int
+
+
+@dataclass(slots=True)
+class Drive:
+    """The shards of an assembly that have seen nothing yet."""
+
+    assembly: Assembly
+    meters: Meters
+    shards: tuple[Shard, ...] = field(default=())
+
+    @classmethod
+    def of(cls, assembly: Assembly) -> "Drive":
+        """Make every shard anew."""
+        meters = Meters([sensor_type.name for sensor_type in assembly.catalogue.types])
+        shards = tuple(assembly.shard(index, meters) for index in range(len(assembly.layouts)))
+        return cls(assembly, meters, shards)
+
+    def advance(self, work: Sequence[Sequence[Work]]) -> list[Message]:
+        """Give each shard its work, in the journal's order; return what is said.
+
+        work  one sequence for each shard, sensors numbered as the shard does
+        """
+        assert len(work) == len(self.shards)
+        told: list[Message] = []
+        for shard, items in zip(self.shards, work, strict=True):
+            if items or shard.told:
+                told.extend(shard.advance(items))
+        return told
+
+    def play(self, journal: ClosedJournal, turn_bytes: int = TURN_BYTES) -> Iterator[Turn]:
+        """Drive through a journal from its first record to its last."""
+        inlet = Inlet(
+            journal,
+            Decoder(self.assembly.manifests),
+            self.assembly.layouts,
+            self.meters,
+            is_over=lambda: True,
+            on_commit=lambda _: None,
+        )
+        offset = journal.first_offset
+        while True:
+            deliveries, reached = inlet.read(offset, turn_bytes)
+            if reached == offset:
+                return
+            work: list[Sequence[Work]] = [[] for _ in self.shards]
+            for _, (number, items) in deliveries:
+                work[number] = items  # type: ignore[assignment]
+            offset = reached
+            yield Turn(self.advance(work), offset)
+
+    def clock_ns(self) -> int:
+        """The clock of the site that is furthest; the least int64 where none has begun."""
+        return max(shard.clock.latest_ns() for shard in self.shards)
