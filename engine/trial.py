@@ -29,7 +29,7 @@ from rules.errors import Faults, Place, as_texts
 from rules.grade import Grade
 from rules.pack import Book, Pack, Rule
 from rules.plan import make_plan
-from rules.scenario import At, Between, Events, Expectation, Happening, Never, Scenario
+from rules.scenario import At, Between, Events, Expectation, Happening, Lead, Never, Scenario
 
 NS_PER_S = 1_000_000_000
 # 2026-01-01T00:00:00Z: every pane length divides it.
@@ -239,6 +239,24 @@ def _contradiction(
                 for happening, body in zip(expectation.happenings, found, strict=True)
             )
             return "" if same else f"the events were: {_told(found) or 'none'}"
+        case Lead():
+            return _not_ahead(expectation, scenario, events)
+
+
+def _not_ahead(expectation: Lead, scenario: Scenario, events: Sequence[Body]) -> str:
+    """Why a warning did not come early enough; empty when it did."""
+    feed = scenario.feeds[SENSOR]
+    before_ns = expectation.before_ns
+    if before_ns is None:
+        before_ns = feed.time_ns[int(np.argmax(feed.value))]
+    wanted = expectation.grade or Grade.BLUE
+    for body in events:
+        if Grade[str(body["grade"]).upper()] >= wanted:
+            lead_ns = before_ns - (_event_ns(body) - START_NS)
+            if lead_ns >= expectation.least_ns:
+                return ""
+            return f"{wanted.word} came {lead_ns / NS_PER_S:g} s ahead"
+    return f"{wanted.word} never came"
 
 
 def _not_at(expectation: At, standing: Standing) -> str:

@@ -15,7 +15,9 @@ from rules.grade import Grade
 from rules.message import Message
 from rules.phrases import Language
 from rules.scenario import Scenario
-from rules.units import Scale
+from rules.units import Scale, read_unit
+from rules.yaml_text import MapNode
+from rules.yaml_text import Node as YamlNode
 
 Texts = Mapping[Language, str]
 
@@ -35,6 +37,9 @@ class Input:
     kind: Literal["gauge", "increment", "counter", "waveform"] | None
     many: bool = False
     where: Node | None = None
+
+
+NO_INPUT = Input("", "1", Scale(read_unit("1")), None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +153,23 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
+class Model:
+    """The model whose score is `anomaly`.
+
+    versions    bounds such as `>=2026.10 <2027`, empty for any
+    warmup_ns   how long a fresh model is unknown; None: as the model says
+    max_age_ns  how old a score may be; None: as the model says
+    on_absent   without a score: unknown, or as if the rule did not ask (`ignore`)
+    """
+
+    name: str
+    versions: str = ""
+    warmup_ns: int | None = None
+    max_age_ns: int | None = None
+    on_absent: Literal["unknown", "ignore"] = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
 class Flap:
     """More than so many changes in a window: hold the highest grade for a while."""
 
@@ -200,16 +222,28 @@ class Override:
 
     match     attributes, `sensor`, `site` or another key, each with the text it must equal
     settings  dotted key (`ladder.above`, `ladder.for.orange`, `quality.stale_after`, `mode`) to
-              what it is set to, checked as in the rule itself
+              what it is set to, checked as in the rule itself; `overriding` lays them over it
     until     the last day on which it holds, ISO, empty for ever
     """
 
     match: Mapping[str, str]
-    settings: Mapping[str, object]
+    settings: Mapping[str, YamlNode]
     reason: str
     until: str
     approved_by: str
     place: Place
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """A rule as it was written, the pack's defaults included: overrides are laid over that.
+
+    node    the mapping of the rule
+    macros  the macros it may use
+    """
+
+    node: MapNode
+    macros: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +251,8 @@ class Rule:
     """One rule; exactly one of `ladder`, `levels` and `rollup` is there.
 
     `input` is the only input, or the first of several; `inputs` has all by their names, the only
-    one under the empty name. A rollup and a rule over other rules have none.
+    one under the empty name. A rollup and a rule over other rules have none: `inputs` is empty,
+    and `input` is NO_INPUT, of no type.
     """
 
     pack: str
@@ -238,7 +273,7 @@ class Rule:
     cap: Grade | None
     message: Message
     tests: tuple[Scenario, ...]
-    model: str | None
+    model: Model | None
     place: Place
     inputs: Mapping[str, Input] = field(default_factory=dict)
     rollup: Rollup | None = None
@@ -261,6 +296,7 @@ class Rule:
     is_safety: bool = False
     # Late readings revise what was said (event `revised`) instead of being left out.
     revises: bool = False
+    written: Written | None = field(default=None, compare=False, repr=False)
 
     @property
     def is_local(self) -> bool:
@@ -289,7 +325,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """One file of rules; `digest` is the sha256 of its bytes."""
+    """One file of rules, and what other files say of it; `digest` is the sha256 of their bytes.
+
+    `tests` are those of the whole pack; the tests of one rule are in the rule.
+    """
 
     name: str
     version: str
@@ -297,6 +336,7 @@ class Pack:
     owner: str
     path: str
     rules: tuple[Rule, ...]
+    tests: tuple[Scenario, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

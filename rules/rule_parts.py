@@ -5,7 +5,7 @@ import re
 from rules.errors import Faults, did_you_mean
 from rules.fields import Fields, as_text_node, identifier, whole_entries, wrong_shape
 from rules.grade import Grade, read_grade
-from rules.pack import Input, Quality
+from rules.pack import Input, Model, Quality
 from rules.phrases import LANGUAGES, Language
 from rules.units import Scale, UnitError, read_quantity, read_unit
 from rules.vocabulary import (
@@ -26,6 +26,8 @@ from rules.vocabulary import (
 )
 from rules.yaml_text import ListNode, MapNode, Node, TextNode
 
+VERSION = r"(>=|<=|==|!=|>|<)?\s*\d+(\.\d+)*"
+VERSIONS = re.compile(rf"{VERSION}(\s+{VERSION})*")
 LET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 TAKEN = frozenset(
     {*FEATURES, *FEATURES_LATER, *FUNCTIONS, *NAMES_LATER, *SCOPES, *TRUTHS, "input"}
@@ -228,18 +230,29 @@ def read_lateness(rule: Fields) -> int | None:
     return fields.duration("allow") if fields else None
 
 
-def read_model(rule: Fields) -> str | None:
+def read_model(rule: Fields) -> Model | None:
     """The model whose score is `anomaly`: a name, or `{name: …}`."""
     node = rule.node_of("model")
     if node is None or isinstance(node, TextNode):
-        return identifier(rule.text("model"), rule.faults) or None
+        name = identifier(rule.text("model"), rule.faults)
+        return Model(name) if name else None
     fields = Fields.open(node, MODEL, rule.faults)
     if fields is None:
         return None
-    absent = fields.text("on_absent")
-    if absent is not None and absent.text != "unknown":
-        refuse_later(absent.text, absent.place, rule.faults, where=" of `on_absent`")
-    return identifier(fields.required("name", "name: ch4-hst"), rule.faults) or None
+    versions = fields.text("version")
+    if versions is not None and not VERSIONS.fullmatch(versions.text):
+        message = f"`version: {versions.text}` is no bound of versions"
+        remedy = 'write `version: ">=2026.10 <2027"`'
+        rule.faults.add("E014", versions.place, message, remedy=remedy)
+    absent = fields.word("on_absent", ("unknown", "ignore"))
+    name = identifier(fields.required("name", "name: ch4-hst"), rule.faults)
+    return Model(
+        name,
+        versions.text if versions else "",
+        fields.duration("warmup"),
+        fields.duration("max_age"),
+        "ignore" if absent == "ignore" else "unknown",
+    )
 
 
 def read_lets(rule: Fields) -> dict[str, TextNode]:

@@ -13,7 +13,8 @@ import math
 import random
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from rules.errors import Faults, Place
@@ -45,14 +46,65 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
+class CsvFeed:
+    """Readings that stand in a file: its path, and the column, empty for a file of many feeds.
+
+    The file is read when the test is run (see `csv_feed`): the engine reads packs without tests.
+    """
+
+    path: Path
+    column: str
+    period_ns: int | None
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Sensors of one input on a grid, `S00` in the south-west, row by row to the north.
+
+    Each stands on a site of its own; all of them are of one network.
+    """
+
+    rows: int
+    columns: int
+    spacing_m: float
+
+    @property
+    def positions(self) -> dict[str, tuple[float, float]]:
+        """Metres east and north of the first sensor, by name: `S12` is in row 1, column 2."""
+        width = len(str(max(self.rows, self.columns) - 1))
+        return {
+            f"S{row:0{width}}{column:0{width}}": (column * self.spacing_m, row * self.spacing_m)
+            for row in range(self.rows)
+            for column in range(self.columns)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class GradeFeed:
+    """The grades of one instance of another rule: each from its time on, until `end_ns`."""
+
+    steps: tuple[tuple[int, Grade], ...]
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class At:
-    """What must hold at one instant; None is not looked at."""
+    """What must hold at one instant; None is not looked at.
+
+    why   a word that the explanation of the grade must name: a `let`, an input, a step
+    rule  whose grade, in a test of a whole pack; empty for the rule the test stands in
+    key   which instance, where the test has several; empty for the gravest of them
+    """
 
     at_ns: int
     grade: Grade | None
     state: State | None
     quality: Standing | None
     place: Place
+    why: str = ""
+    rule: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +114,8 @@ class Never:
     grade: Grade | None
     event: str | None
     place: Place
+    rule: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +126,8 @@ class Between:
     end_ns: int
     transitions: int
     place: Place
+    rule: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +145,42 @@ class Events:
 
     happenings: tuple[Happening, ...]
     place: Place
+    rule: str = ""
+    key: str = ""
 
 
-Expectation = At | Never | Between | Events
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """How long before something a grade is first reached, at least.
+
+    before_ns  the instant; None: the first greatest value (least, of a ladder that goes `below`)
+               of the feed that stands first
+    grade      the grade that must be reached by then, or a graver one; None: any
+    """
+
+    least_ns: int
+    before_ns: int | None
+    grade: Grade | None
+    place: Place
+    rule: str = ""
+    key: str = ""
+
+
+Expectation = At | Never | Between | Events | Lead
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One inline test: feeds by sensor name (`input` for the only one), and what must follow.
+    """One test: readings of sensors, and what must follow.
 
-    `attributes` are the catalogue's texts for this test, by name.
+    feeds       by name: `input` for the only input, `p` for a named one, `gas.G1` for one of its
+                sensors, `sta.*` for all of a fleet that have no feed of their own; in a test of a
+                whole pack, or of a rule without inputs, sensor types stand for inputs
+    attributes  the catalogue's texts for every sensor of this test, by name
+    csv         feeds that stand in files, by the same names; empty for a file of many feeds
+    fleets      grids of sensors by input
+    own         attributes of single sensors by the name of their feed, beside `attributes`
+    grades      grades of other rules, by `pack/id` and the key of the instance (empty: all)
     """
 
     name: str
@@ -106,6 +188,22 @@ class Scenario:
     attributes: Mapping[str, str]
     expects: tuple[Expectation, ...]
     place: Place
+    csv: Mapping[str, CsvFeed] = field(default_factory=dict)
+    fleets: Mapping[str, Fleet] = field(default_factory=dict)
+    own: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    grades: Mapping[tuple[str, str], GradeFeed] = field(default_factory=dict)
+
+    def members(self, source: str) -> dict[str, Feed]:
+        """The sensors of an input with their feeds, `*` written out; the only one has no name."""
+        found: dict[str, Feed] = {}
+        everyone = self.feeds.get(f"{source}.*")
+        if everyone is not None and source in self.fleets:
+            found = dict.fromkeys(self.fleets[source].positions, everyone)
+        for name, feed in self.feeds.items():
+            of, _, member = name.partition(".")
+            if of == source and member != "*":
+                found[member] = feed
+        return found
 
 
 SIGNED = r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"

@@ -50,7 +50,7 @@ QUALITY = _section(
 LATENESS = _section("lateness", "allow", "late")
 LADDER = _section("ladder", "value above below clear deadband for clear_for")
 LEVEL = _section("level", "when clear for clear_for")
-MODEL = _section("model", "name on_absent", "version warmup max_age")
+MODEL = _section("model", "name on_absent version warmup max_age")
 TEXTS = Section("zh and en", _words("zh en"), holds_texts=True)
 MESSAGE = _section("message", "zh en")
 WORDING = Section("message", _words("headline advice impact"), holds_texts=True)

@@ -14,6 +14,7 @@ from rules import book
 from rules import expression as ex
 from rules.errors import Faults, RuleErrors
 from rules.grade import Grade
+from rules.pack import Model
 from rules.rule_text import read_rule
 from rules.units import NS_PER_S
 from rules.yaml_text import ListNode, MapNode, read_text
@@ -76,7 +77,7 @@ def test_everything_a_pack_says_is_in_the_book(tmp_path: Path) -> None:
     assert rule.lateness_ns == 3 * S
     assert rule.latch == {Grade.RED}
     assert rule.closure is False
-    assert (rule.cap, rule.model, rule.levels) == (None, "ch4-hst", None)
+    assert (rule.cap, rule.model, rule.levels) == (None, Model("ch4-hst"), None)
     assert rule.grades == (Grade.BLUE, Grade.YELLOW, Grade.ORANGE, Grade.RED)
 
 
