@@ -6,8 +6,8 @@ Remembers  one model per sensor, made when its first features are known; the las
 Refuses    features that are unknown, infinite or absurd: the model neither scores nor learns them
 
 One NaN poisons most online models for ever, an infinity too, and a drift detector silently goes
-deaf.  So nothing unguarded goes in; and what comes out is checked: a score that is no number sends
-the model back to its last good copy, and is counted.
+deaf.  So nothing unguarded goes in; and what comes out is checked: a model that gives no number,
+or fails, goes back to its last good copy, and is counted.
 
 `HalfSpaceTrees` believes that features lie in [0, 1]; unless its `limits` are configured, they are
 scaled by their own least and greatest so far.
@@ -28,6 +28,10 @@ from rules import expression as ex
 
 # How many panes a model may learn before its copy is renewed: what a fault may cost it.
 PANES_PER_COPY = 1000
+
+# What sums inside a model end in when they have lost their digits: a variance a little below
+# zero has a complex root, and river's rolling scorer then compares or passes on what it cannot.
+INNER_FAULTS = (ArithmeticError, TypeError, ValueError)
 
 SUPERVISED = ("GaussianScorer", "StandardAbsoluteDeviation")
 FILTERS = ("QuantileFilter", "ThresholdFilter")
@@ -80,7 +84,16 @@ def looks_at_one_value(plan_detector: str, parameters: Mapping[str, object]) -> 
 class Anomaly:
     """The models of one sensor type in one shard."""
 
-    __slots__ = ("copies", "is_single", "learnt", "models", "names", "plan", "reset_count")
+    __slots__ = (
+        "copies",
+        "is_single",
+        "learnt",
+        "models",
+        "names",
+        "plan",
+        "reset_count",
+        "told_count",
+    )
 
     def __init__(self, plan: ModelPlan) -> None:
         self.plan = plan
@@ -90,6 +103,7 @@ class Anomaly:
         self.learnt: dict[int, int] = {}
         self.copies: dict[int, bytes] = {}
         self.reset_count = 0
+        self.told_count = 0
 
     def probe(self) -> None:
         """Build a model once; TypeError says what it does not take."""
@@ -118,11 +132,14 @@ class Anomaly:
         arguments: tuple[object, ...] = (
             (None, values[0]) if self.is_single else (dict(zip(self.names, values, strict=True)),)
         )
-        score = float(model.score_one(*arguments))
+        try:
+            score = float(model.score_one(*arguments))
+            model.learn_one(*arguments)
+        except INNER_FAULTS:
+            score = math.nan
         if not math.isfinite(score):
             self._reset(number)
             return math.nan
-        model.learn_one(*arguments)
         learnt = self.learnt[number] = self.learnt.get(number, 0) + 1
         if learnt % PANES_PER_COPY == 0:
             self.copies[number] = encode(model)
@@ -137,6 +154,11 @@ class Anomaly:
             self.learnt.pop(number, None)
         else:
             self.models[number] = cast(Detector, decode(copy))
+
+    def take_resets(self) -> int:
+        """How often models went back since this was last asked."""
+        fresh, self.told_count = self.reset_count - self.told_count, self.reset_count
+        return fresh
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """The models and their last good copies as bytes, for a snapshot."""

@@ -3,7 +3,7 @@
 Enters     change records of the latches: row, instant, grade before and after, revision
 Leaves     warning bodies as `wire.md` 2.3 has them, all but `v`, `seq` and `decided_time`
 Remembers  nothing: ordinals and revisions live in the latches, so a replay counts them again
-Refuses    nothing
+Refuses    nothing: a template that fails gives way to the default text, and is counted
 
 An episode is what happens between none and none for one rule and one subject.  Its id is made of
 the pack, the rule, the subject and the ordinal alone, so the same journal gives the same ids on
@@ -16,8 +16,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
+from engine.meters import Meters
 from engine.registry import Catalogue
 from kernels.standing import EVENT_NAMES
 from rules.grade import Grade
@@ -40,6 +42,8 @@ TREND = {
     "cleared": "falling",
 }
 
+log = structlog.get_logger()
+
 Body = dict[str, object]
 # Topic and body, as the egress log sends them.
 Message = tuple[str, Body]
@@ -54,12 +58,15 @@ def episode_id(pack: str, rule: str, subject: str, ordinal: int) -> str:
 class Episodes:
     """Writes the warnings of one rule."""
 
-    __slots__ = ("catalogue", "messages", "plan", "status")
+    __slots__ = ("catalogue", "messages", "meters", "plan", "status")
 
-    def __init__(self, plan: RulePlan, catalogue: Catalogue, *, status: str) -> None:
+    def __init__(
+        self, plan: RulePlan, catalogue: Catalogue, *, status: str, meters: Meters
+    ) -> None:
         self.plan = plan
         self.catalogue = catalogue
         self.status = status
+        self.meters = meters
         self.messages = Messages(plan.rule)
 
     def tell(
@@ -91,6 +98,8 @@ class Episodes:
             since_ns=int(change["event_ns"]),
             attributes=names.attributes,
         )
+        if texts.problem:
+            self._count_failure(texts.problem)
         body: Body = {
             "id": episode_id(rule.pack, rule.id, names.sensor, int(change["ordinal"])),
             "revision": int(change["revision"]),
@@ -125,6 +134,13 @@ class Episodes:
         }
         topic = f"warning/{grade}/{rule.hazard}/{names.division}/{names.site}"
         return topic, body
+
+    def _count_failure(self, problem: str) -> None:
+        """The default text was sent; whoever wrote the template learns of it once."""
+        name = self.plan.name
+        if name not in self.meters.template_failures:
+            log.error("template_failed", rule=name, reason=problem)
+        self.meters.count_template_failure(name)
 
     def _evidence(self, change: np.void, sensor: str) -> list[Body]:
         """What was compared and when: the reading, or the window that ended then."""

@@ -112,6 +112,8 @@ class Meters:
         self.system_messages: dict[str, int] = {}
         self.warnings_repeated = 0
         self.warnings_different = 0
+        self.template_failures: dict[str, int] = {}
+        self.model_resets: dict[str, int] = {}
         self.published = 0
         self.heartbeats = 0
         self.replay_requests = 0
@@ -134,6 +136,14 @@ class Meters:
     def count_refused(self, code: str) -> None:
         """Count one `nak` by its code."""
         self.frames_refused[code] = self.frames_refused.get(code, 0) + 1
+
+    def count_template_failure(self, rule: str) -> None:
+        """Count one warning whose own text could not be written, by `pack/rule`."""
+        self.template_failures[rule] = self.template_failures.get(rule, 0) + 1
+
+    def count_resets(self, model: str, count: int) -> None:
+        """Count how often models of this name went back to their last good copy."""
+        self.model_resets[model] = self.model_resets.get(model, 0) + count
 
     def count_sent(self, topic: str) -> None:
         """Count one message of the egress log: a warning by its grade, or a system message."""
@@ -220,6 +230,10 @@ def _egress(meters: Meters) -> Iterator[Metric]:
         "Warnings decided again with another content; each one is a fault of the engine",
         meters.warnings_different,
     )
+    yield _counters(
+        "template_failures", "Warnings with the default text", "rule", meters.template_failures
+    )
+    yield _counters("model_resets", "Models sent back to a good copy", "model", meters.model_resets)
     yield _counter("published", "Messages given to the live socket", meters.published)
     yield _counter("heartbeats", "Heartbeats given to the live socket", meters.heartbeats)
     yield _counter("replay_requests", "Requests at the replay socket", meters.replay_requests)

@@ -138,7 +138,7 @@ class Shard:
             for number, bank_plan in enumerate(plans)
         )
         self.episodes = {
-            rule.name: Episodes(rule, catalogue, status=settings.status)
+            rule.name: Episodes(rule, catalogue, status=settings.status, meters=meters)
             for bank in self.banks
             for rule in (*bank.plan.reading_rules, *bank.plan.pane_rules)
         }
@@ -240,6 +240,7 @@ class Shard:
             return
         if bank.anomaly is not None:
             measures.anomaly = bank.anomaly.score(bank.sensor, measures)
+            self.meters.count_resets(bank.anomaly.plan.name, bank.anomaly.take_resets())
         for rule in bank.pane_rules:
             self._judge_pane(bank, rule, measures, block)
 

@@ -17,6 +17,7 @@ import numpy as np
 from engine.columns import Readings
 from engine.episodes import Body
 from engine.errors import EXIT_FINDINGS, EXIT_OK, ConfigError
+from engine.latches import Latches
 from engine.layout import lay_out
 from engine.meters import Meters
 from engine.registry import Catalogue, Gateways, Sensors, Sites
@@ -27,6 +28,7 @@ from kernels.latch import BLIND, UNKNOWN
 from rules import book as rule_book
 from rules.errors import Faults, Place, as_texts
 from rules.grade import Grade
+from rules.judge import WHEN_UNKNOWN
 from rules.pack import Book, Pack, Rule
 from rules.plan import make_plan
 from rules.scenario import At, Between, Events, Expectation, Happening, Lead, Never, Scenario
@@ -127,7 +129,7 @@ def play(
     work.append(Tick(START_NS + end_ns + lateness_ns + 1))
     bodies = [body for _, body in shard.advance(work)]
     events = [body for body in bodies if _event_ns(body) <= START_NS + end_ns]
-    return events, _standing(shard, events)
+    return events, _standing(shard, events, START_NS + end_ns)
 
 
 def _event_ns(body: Body) -> int:
@@ -189,7 +191,7 @@ def _catalogue(rule: Rule, scenario: Scenario) -> Catalogue:
     )
 
 
-def _standing(shard: Shard, events: Sequence[Body]) -> Standing:
+def _standing(shard: Shard, events: Sequence[Body], now_ns: int) -> Standing:
     bank = shard.banks[0]
     latches = (*bank.reading_rules, *bank.pane_rules)[0]
     line = latches.latch[0]
@@ -200,9 +202,22 @@ def _standing(shard: Shard, events: Sequence[Body]) -> Standing:
         state = "clearing" if phases[highest] == 3 else "active"
     elif 1 in phases:
         state = "pending"
-    quality = "blind" if line["state"] & BLIND else "degraded" if line["state"] & UNKNOWN else "ok"
     grade = Grade[str(events[-1]["grade"]).upper()] if events else Grade.NONE
-    return Standing(grade, state, quality)
+    return Standing(grade, state, _quality(latches, now_ns))
+
+
+def _quality(latches: Latches, now_ns: int) -> str:
+    """Whether what the rule says rests on data.
+
+    The latch notes what is unknown only where a warning is open; here it counts before one, too:
+    a value that holds no longer, or a condition that cannot be told.
+    """
+    line = latches.latch[0]
+    if line["state"] & BLIND:
+        return "blind"
+    known_ns = int(line["seen_ns"]) + int(latches.terms[0]["stale_ns"])
+    is_unsure = int(line["code"]) & latches.exists << WHEN_UNKNOWN
+    return "degraded" if line["state"] & UNKNOWN or now_ns >= known_ns or is_unsure else "ok"
 
 
 def _contradiction(

@@ -1,6 +1,7 @@
 """Models of river inside a shard: they learn what is good, survive a restart, and never more."""
 
 import math
+import random
 from collections.abc import Sequence
 
 import numpy as np
@@ -112,6 +113,26 @@ def test_a_score_that_is_no_number_sends_the_model_back_and_is_counted():
     assert anomaly.reset_count == 1
     assert sum(math.isnan(one) for one in found) == 1
     assert anomaly.learnt[7] < 4
+
+
+@pytest.mark.parametrize("name", MODELS)
+@given(values=st.lists(st.sampled_from([0.0, 1.0, 1e3, -1e3, 1e8, -9e8]), max_size=120))
+def test_a_model_that_fails_inside_stops_nobody(name, values):
+    """Its sums may lose their digits after one spike; the engine judges thousands of others, and
+    would meet the same spike again after each restart."""
+    anomaly = Anomaly(plan_of(name))
+    for value in values:
+        found = score(anomaly, value)
+        assert math.isfinite(found) or anomaly.reset_count > 0
+
+
+def test_after_a_spike_a_rolling_scorer_goes_back_instead_of_ending_the_engine():
+    """A variance that should be zero comes out below it, and its root is no real number."""
+    anomaly = Anomaly(plan_of("scorer"))
+    random_ = random.Random(3)
+    for _ in range(200):
+        score(anomaly, 1000.0 * random_.choice([1, -1]) if random_.random() < 0.05 else 1.0)
+    assert anomaly.reset_count > 0
 
 
 def test_a_model_that_cannot_be_read_begins_anew():

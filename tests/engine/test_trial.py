@@ -87,6 +87,38 @@ def test_a_gap_makes_blind_and_nothing_is_cleared():
     )
 
 
+@pytest.mark.parametrize(
+    ("grading", "feed"),
+    [
+        (LADDER, "0.2 for 2m, gap 20m, 0.2 for 1m @5s"),
+        (LADDER, "0.2 for 2m, bad 0.2 for 20m, 0.2 for 1m @5s"),
+        ("levels: {blue: {when: 'mean(30s) > 1'}}", "0.2 for 2m, gap 20m, 0.2 for 1m @5s"),
+    ],
+    ids=("gap", "bad readings", "window"),
+)
+@pytest.mark.parametrize("at", ["2m35s", "10m", "21m59s"])
+def test_missing_data_are_told_before_any_warning_too(grading, feed, at):
+    """`none` without data is no all-clear; an author's test must be able to say which it is."""
+    more = "quality: {stale_after: 30s}"
+    expects = (
+        "{at: 1m59s, grade: none, quality: ok}",
+        f"{{at: {at}, grade: none, quality: degraded}}",
+        "{at: 22m40s, grade: none, quality: ok}",
+    )
+    assert tried(feed, *expects, grading=grading, more=more) == []
+
+
+def test_a_warning_without_data_is_degraded_until_it_is_blind():
+    """Between the last reading and `blind` a warning stands on what was."""
+    expects = (
+        "{at: 3m20s, grade: orange, quality: ok}",
+        "{at: 3m40s, grade: orange, quality: degraded}",
+        "{at: 20m, grade: orange, quality: blind}",
+    )
+    more = "quality: {stale_after: 30s, max_blind: 2m}"
+    assert tried("0.2 for 2m, 1.2 for 1m, gap 20m @5s", *expects, more=more) == []
+
+
 def test_late_and_bad_readings_are_what_they_say():
     """A bad reading is none; a late one comes when it comes."""
     assert tried("0.2 for 1m, bad 9 for 1m, 0.2 for 1m @5s", "{never: blue}") == []
