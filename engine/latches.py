@@ -1,6 +1,6 @@
-"""Latches: the standing of one rule on every sensor of a bank.
+"""Latches: the standing of one rule on every sensor of a bank, or on instances of any other kind.
 
-Enters     readings with their outcomes, or the measures of closed panes; horizons
+Enters     readings with their outcomes, the measures of closed panes, or codes; horizons
 Leaves     change records, in the order in which they became true for each row
 Remembers  one line of 64 bytes per row: phases, timers, code, grade; episodes and revisions
 Refuses    nothing: what is unknown freezes the timers and moves nothing
@@ -31,10 +31,16 @@ POLICIES = {"ignore": ladder.IGNORE, "raise": ladder.RAISE, "unknown": ladder.UN
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
 Changes = NDArray[np.void]
+# First rows of ranges, and the rows one past their last.
+Ranges = tuple[Ints, Ints]
 
 
 class Latches:
-    """One rule on the rows of one bank."""
+    """One rule on the rows of one bank.
+
+    A row is a sensor where the latches find the codes themselves.  Whoever brings the codes
+    (`apply`) decides what a row is: a tank, a site, a cluster; then there are no attributes.
+    """
 
     __slots__ = (
         "attributes",
@@ -54,8 +60,13 @@ class Latches:
     )
 
     def __init__(
-        self, plan: RulePlan, period_ns: Ints, site_rows: Ints, attributes: Attributes
+        self,
+        plan: RulePlan,
+        period_ns: Ints,
+        site_rows: Ints,
+        attributes: Attributes | None = None,
     ) -> None:
+        """period_ns int64[rows] of each row's sensor; rows of site k: site_rows[k : k + 2]."""
         rows = period_ns.size
         self.plan = plan
         self.attributes = attributes
@@ -140,6 +151,7 @@ class Latches:
         """What was compared, what it means for the grades, and whether it counts."""
         value, outcome = admitted.value, admitted.outcome
         if not self.plan.is_plain_ladder:
+            assert self.attributes is not None
             columns = ReadingColumns(self.plan, rows, value, self.attributes)
             code = codes(self.plan, columns)
             with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
@@ -171,11 +183,26 @@ class Latches:
             if ex.is_point(self.plan.value):
                 # What the window holds is older than the reading that speaks here.
                 value = np.where(pegged, raw_value, value)
+        yield from self.apply(code, value, columns.measures.end_ns, (start_row, stop_row))
+
+    def apply(
+        self, code: NDArray[np.uint16], value: NDArray[np.float64], end_ns: int, ranges: Ranges
+    ) -> Iterator[Changes]:
+        """Judge ranges of rows at one instant, which is no earlier than any before it.
+
+        code    uint16[m]   what is true and unknown of each grade, laid out as in rules/judge.py
+        value   float64[m]  what was compared
+        ranges  first rows of the ranges and the rows one past their last; m rows in all
+        """
+        start_row, stop_row = ranges
+        # Columns of one kind, or the kernel is compiled again when a writable one comes.
+        value = np.ascontiguousarray(value).view()
+        value.flags.writeable = False
         start = 0
         while start < code.size:
             start, count = latch.apply_panes(
                 *(self.latch, self.episode, self.due_ns, self.terms, start_row, stop_row),
-                *(columns.measures.end_ns, value, code, start, self.buffer),
+                *(end_ns, value, code, start, self.buffer),
             )
             yield from self._drain(count)
 

@@ -19,7 +19,7 @@ from engine.clock import Clock
 from engine.columns import Admitted, AdmittedSeries, Readings, Series
 from engine.episodes import Episodes, Message
 from engine.features import Attributes, PaneColumns
-from engine.latches import Changes, Latches
+from engine.latches import Changes, Latches, Ranges
 from engine.layout import Layout
 from engine.measures import ALWAYS_KNOWN, Measures
 from engine.meters import Meters
@@ -29,8 +29,6 @@ from kernels.stage import OUTCOMES
 from rules.plan import RAW_FEATURES, STALE_NS_MIN, BankPlan, Plan, RulePlan
 
 Columns = Mapping[str, NDArray[np.generic]]
-# First rows of ranges of a bank, and the rows one past their last.
-Ranges = tuple[NDArray[np.int64], NDArray[np.int64]]
 # 65 536 rows of a dozen columns of 8 bytes are 6 MiB: they stay in the cache from the lines to
 # the latches, and nothing waits long while a million sensors close a pane.
 ROWS_AT_ONCE = 65_536
