@@ -28,12 +28,13 @@ know each other. Corridors join them:
 
 Around the walk:
 
-    What may be typed?                                cli; __main__
+    What may be typed?                                cli, author_cli; __main__
     What does a file mean, and what is wrong in it?   config, document, amounts, endpoints
     What is known before the first frame?             registry: csv_text, sensor_types; sorts
     Do rules, models and catalogue fit together?      links, check
     Do the tests of a pack hold?                      trial
     How is the engine driven without a flow?          drive
+    What does a journal tell when it is played again? replaying: rerun, tales, truths; tables
     What does a code mean?                            explain: pages; nearest
     What can be seen in a minute?                     demo, plant
     What ends a command, and with which code?         errors

@@ -17,6 +17,8 @@ from typing import Final
 
 import click
 
+from engine import author_cli
+
 # What each command calls; none of these modules is imported before its command runs.
 COMMANDS: Final = {
     "run": "engine.run:run",
@@ -267,6 +269,10 @@ def warmup_() -> int:
 def explain_(topic: str) -> int:
     """Explain TOPIC: the code of a fault (E713), or `codes` for the list of them."""
     return _function("explain")(topic)
+
+
+for command in author_cli.COMMANDS:
+    tocsin.add_command(command)
 
 
 @tocsin.command("version")

@@ -160,6 +160,25 @@ def examine(
     return _config(written, path, data), faults
 
 
+def unconnected(
+    catalogue: Path, rules: Sequence[Path], *, clock: Literal["wall", "event"]
+) -> EngineConfig:
+    """The configuration of an engine that nobody can reach: the defaults, to try rules with."""
+    written = _File(
+        engine="unconnected",
+        catalogue=str(catalogue.absolute()),
+        rules=tuple(str(path.absolute()) for path in rules),
+        intake="",
+        warnings="",
+        replay="",
+        http="",
+        security="none",
+        clock=clock,
+        status="test",
+    )
+    return _config(written, Path("(no engine.yaml)"), None)
+
+
 def _config(written: _File, path: Path, data: Path | None) -> EngineConfig:
     home = path.parent
     default_future_ns = 5 * NS_PER_S if written.clock == "wall" else NS_PER_DAY

@@ -11,9 +11,12 @@ whole record ended when it was opened.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from engine import segments
 from engine.assembly import Assembly
@@ -24,7 +27,7 @@ from engine.inlet import Inlet
 from engine.meters import Meters
 from engine.reader import Reader
 from engine.segments import Record
-from engine.shard import Shard, Work
+from engine.shard import Shard, Tick, Work
 
 # A turn of 16 MiB is about a million readings: its columns are gone before memory notices, and
 # what a turn costs beside its readings is spread over all of them.
@@ -90,18 +93,26 @@ class Turn:
 
 @dataclass(slots=True)
 class Drive:
-    """The shards of an assembly that have seen nothing yet."""
+    """The shards of an assembly that have seen nothing yet, and what they were given since.
+
+    heard  bool[sensors]  sensors that sent anything, by number of the catalogue
+    """
 
     assembly: Assembly
     meters: Meters
-    shards: tuple[Shard, ...] = field(default=())
+    shards: tuple[Shard, ...]
+    heard: NDArray[np.bool_]
+    received_ns: tuple[int, int] = (0, 0)
+    tick_count: int = 0
+    misfit_count: int = 0
 
     @classmethod
     def of(cls, assembly: Assembly) -> "Drive":
         """Make every shard anew."""
         meters = Meters([sensor_type.name for sensor_type in assembly.catalogue.types])
         shards = tuple(assembly.shard(index, meters) for index in range(len(assembly.layouts)))
-        return cls(assembly, meters, shards)
+        heard = np.zeros(len(assembly.catalogue.sensors.name), dtype=bool)
+        return cls(assembly, meters, shards, heard)
 
     def advance(self, work: Sequence[Sequence[Work]]) -> list[Message]:
         """Give each shard its work, in the journal's order; return what is said.
@@ -133,8 +144,23 @@ class Drive:
             work: list[Sequence[Work]] = [[] for _ in self.shards]
             for _, (number, items) in deliveries:
                 work[number] = items  # type: ignore[assignment]
+                self._note(self.shards[number], work[number])
+            self.misfit_count = inlet.misfit_count
             offset = reached
             yield Turn(self.advance(work), offset)
+
+    def _note(self, shard: Shard, work: Sequence[Work]) -> None:
+        """Which sensors were heard, and from when to when the work was received."""
+        for item in work:
+            if isinstance(item, Tick):
+                # Every shard hears each tick.
+                self.tick_count += shard is self.shards[0]
+                received_ns = item.now_ns
+            else:
+                self.heard[shard.layout.sensor[item.sensor]] = True
+                received_ns = item.received_ns
+            first_ns, last_ns = self.received_ns
+            self.received_ns = (first_ns or received_ns, max(last_ns, received_ns))
 
     def clock_ns(self) -> int:
         """The clock of the site that is furthest; the least int64 where none has begun."""

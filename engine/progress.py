@@ -19,13 +19,13 @@ class Progress(Protocol):
         """Leave the terminal as it was."""
 
 
-def open_progress(total: int, what: str, *, is_quiet: bool) -> Progress:
+def open_progress(total: int, what: str, *, is_quiet: bool, unit: str = "rows") -> Progress:
     """Return a bar where stderr is a terminal, else plain lines, else nothing."""
     if is_quiet:
-        return _Lines(total, what, every_s=float("inf"))
+        return _Lines(total, what, unit, every_s=float("inf"))
     if sys.stderr.isatty():
         return _Bar(total, what)
-    return _Lines(total, what, every_s=LINE_EVERY_S)
+    return _Lines(total, what, unit, every_s=LINE_EVERY_S)
 
 
 def event_time(time_ns: int) -> str:
@@ -35,11 +35,12 @@ def event_time(time_ns: int) -> str:
 
 
 class _Lines:
-    __slots__ = ("_every_s", "_next_s", "_total", "_what")
+    __slots__ = ("_every_s", "_next_s", "_total", "_unit", "_what")
 
-    def __init__(self, total: int, what: str, *, every_s: float) -> None:
+    def __init__(self, total: int, what: str, unit: str, *, every_s: float) -> None:
         self._total = total
         self._what = what
+        self._unit = unit
         self._every_s = every_s
         self._next_s: float | None = None
 
@@ -50,7 +51,7 @@ class _Lines:
             return
         self._next_s = now_s + self._every_s
         share = 100 * row // max(1, self._total)
-        text = f"{self._what}: {row} of {self._total} rows ({share} %)"
+        text = f"{self._what}: {row} of {self._total} {self._unit} ({share} %)"
         click.echo(f"{text}, reached {event_time(time_ns)} {note}".rstrip(), err=True)
 
     def close(self) -> None:

@@ -30,7 +30,7 @@ DOORS = {
 CLOCKS = {
     "engine.intake", "engine.sinks", "engine.publisher", "engine.inlet", "engine.feed",
     "engine.listen", "engine.demo", "engine.run", "engine.operations", "engine.logs",
-    "engine.warmup", "engine.journal", "engine.shard", "engine.check",
+    "engine.warmup", "engine.journal", "engine.shard", "engine.check", "engine.rerun",
 }  # fmt: skip
 CLOCK_CALLS = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}
 

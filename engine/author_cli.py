@@ -1,0 +1,110 @@
+"""Author's command line: the commands of those who write rules, as `tocsin --help` shows them.
+
+Nothing heavier than click is imported before a command runs, as in `engine/cli.py`.
+"""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import click
+
+EXISTING = click.Path(path_type=Path, exists=True)
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+def _function(name: str) -> Callable[..., int]:
+    """Import a function, `module:function`."""
+    module, _, function = name.partition(":")
+    found: Callable[..., int] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def _span_ns(context: click.Context, option: click.Parameter, text: str) -> int:
+    """A duration with its unit."""
+    from rules.units import UnitError, read_duration
+
+    try:
+        return read_duration(text)
+    except UnitError as error:
+        message = f"{error}; {error.remedy}"
+        raise click.BadParameter(message, context, option) from None
+
+
+@click.command("replay")
+@click.argument("journal", type=FOLDER)
+@click.option("--config", type=FILE, help="The engine.yaml: catalogue, rules, clock, models.")
+@click.option("--catalogue", type=FOLDER, help="A catalogue, where there is no engine.yaml.")
+@click.option(
+    "--rules",
+    type=EXISTING,
+    multiple=True,
+    help="Packs instead of those of the engine.yaml; repeatable.",
+)
+@click.option(
+    "--against",
+    type=EXISTING,
+    multiple=True,
+    help="Packs to compare with; by default those that --rules replaces.",
+)
+@click.option("--from", "start", metavar="TIME", help="Tell nothing that was over before; UTC.")
+@click.option("--to", "end", metavar="TIME", help="Tell nothing that came later; UTC.")
+@click.option(
+    "--truth",
+    type=FILE,
+    metavar="CSV",
+    help="What really happened: time, until, name, site, sensor, hazard, rule, grade.",
+)
+@click.option(
+    "--before",
+    "before_ns",
+    default="1d",
+    show_default=True,
+    callback=_span_ns,
+    metavar="DURATION",
+    help="A warning so long before an event is about it.",
+)
+@click.option("--full", "is_full", is_flag=True, help="Every warning, not only the gravest.")
+@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="No progress.")
+@click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
+def replay(
+    journal: Path,
+    *,
+    config: Path | None,
+    catalogue: Path | None,
+    rules: tuple[Path, ...],
+    against: tuple[Path, ...],
+    start: str | None,
+    end: str | None,
+    truth: Path | None,
+    before_ns: int,
+    is_full: bool,
+    is_quiet: bool,
+    as_json: bool,
+) -> int:
+    """Drive JOURNAL (a journal, or a data folder) through the engine again: what is told?
+
+    Warnings by rule and grade, how soon before what really happened, false alarms per sensor-day,
+    and what is different from other rules.
+    """
+    from engine.replaying import ReplayOptions
+
+    options = ReplayOptions(
+        config=config,
+        catalogue=catalogue,
+        rules=rules,
+        against=against,
+        start=start,
+        end=end,
+        truth=truth,
+        before_ns=before_ns,
+        is_full=is_full,
+        is_quiet=is_quiet,
+        as_json=as_json,
+    )
+    return _function("engine.replaying:replay")(journal, options)
+
+
+COMMANDS: Final = (replay,)
