@@ -13,6 +13,7 @@ Walking with a frame, from the gateway to the siren:
     What can rules look at?                           features: measures
     Is it unusual?                                    anomaly, model_state
     Which grade stands?                               latches
+    Which sensors make an instance of a rule?         instances, geography
     What are people told?                             episodes
     Where does a warning become final?                sinks: ledger, positions, content
     Who publishes it, and answers about the past?     publisher, replay

@@ -20,11 +20,12 @@ from engine.links import link_faults, read_model_feature
 from engine.registry import Catalogue
 from engine.sorts import sorts_of
 from rules import book as rule_book
+from rules.bill import bill
 from rules.errors import Faults, Place, as_texts
 from rules.errors import as_json as faults_as_json
 from rules.expression import Feature
 from rules.pack import Book
-from rules.plan import Plan, bill, make_plan
+from rules.plan import Plan, make_plan
 from rules.yaml_text import MapNode, read_file
 
 NS_PER_S: Final = 1_000_000_000

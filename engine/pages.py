@@ -85,6 +85,16 @@ CATALOGUE_PAGES: Final = {
         "An attribute that is not the quantity the rule needs", "", "limit: high", "1.5 %"
     ),
     "E740": Page("Not a feature of a model", "", "features: [mean]", "features: [mean(1m)]"),
+    "E745": Page(
+        "A rule without instances",
+        "Its instances are the values of an attribute, and no sensor of its types has one.",
+    ),
+    "E746": Page(
+        "Two sensors where one is meant",
+        "A comparison needs one value; which of the two decides would be chance.",
+        "p: {type: tank_pressure, unit: kPa}",
+        "p: {type: tank_pressure, unit: kPa, many: true}",
+    ),
     "W501": Page("A rule without sensors", "It is about a type that has none; it never speaks."),
     "W502": Page("A window whose coverage is not known", "Give the sensors a period."),
     "W503": Page("A message names an attribute that no column has", "It will be left empty."),

@@ -80,14 +80,14 @@ class Bank:
     @cached_property
     def panes_remembered(self) -> int | None:
         """Empty panes after which the measures stay as they are; None where they never do."""
-        judged = [feature for rule in self.plan.pane_rules for feature in rule.features]
+        judged = [feature for rule in self.plan.watched for feature in rule.features]
         learnt = () if self.anomaly is None else self.anomaly.plan.features
         if any(f.name in RAW_FEATURES for f in judged):
             return None
         if any(f.name in ALWAYS_KNOWN for f in learnt):
             return None
         period_ns = int(self.windows.period_ns.max(initial=0))
-        stale_ns = [rule.stale_ns(period_ns) for rule in self.plan.pane_rules]
+        stale_ns = [rule.stale_ns(period_ns) for rule in self.plan.watched]
         stale_ns.append(int(self.windows.stale_ns.max(initial=0)))
         windows = max((window.pane_count for window in self.plan.windows), default=0)
         return max(windows, -(-max(stale_ns) // self.plan.pane_ns)) + 1

@@ -16,8 +16,10 @@ Which file answers which question, in the order a rule walks through them:
     What is a rule, a pack, a book?                        pack; book reads them
     What do warnings say?                                  message, phrases
     What happens in a rule's inline tests?                 scenario
-    What must the engine keep for the rules, at what cost? plan
+    What must the engine keep for the rules, at what cost? plan, bill
+    What is asked of members of a tank, a dam, a cluster?  grouping
     Which grades are due, row by row?                      judge
+    And where some members of a set are unknown?           intervals, sets
 
 Packs hold quantities in the unit of the rule's input; everything written in another unit has been
 converted when the pack was read, and nothing is converted while judging.

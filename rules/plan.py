@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 from rules import expression as ex
 from rules.grade import Grade
+from rules.grouping import OWN_ROLLUP, GroupPlan, grouped
 from rules.pack import Book, Rule
-from rules.units import read_unit
+from rules.units import NUMBER, read_unit
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -164,6 +165,13 @@ class BankPlan:
     needs_raw: bool
     reading_rules: tuple[RulePlan, ...]
     pane_rules: tuple[RulePlan, ...]
+    # Rules on instances of several sensors, as they look at this type: they find signals only.
+    signal_rules: tuple[RulePlan, ...]
+
+    @property
+    def watched(self) -> tuple[RulePlan, ...]:
+        """What looks at the ends of panes."""
+        return (*self.pane_rules, *self.signal_rules)
 
     @property
     def bytes_per_sensor(self) -> int:
@@ -181,27 +189,16 @@ class BankPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One bank for each sensor type of the catalogue, in its order."""
+    """One bank for each sensor type of the catalogue, in its order; rules on more than a sensor."""
 
     banks: tuple[BankPlan, ...]
     digest: str
+    groups: tuple[GroupPlan, ...] = ()
 
     @property
     def rules(self) -> tuple[RulePlan, ...]:
         """Every rule, bank by bank."""
         return tuple(r for bank in self.banks for r in (*bank.reading_rules, *bank.pane_rules))
-
-
-@dataclass(frozen=True, slots=True)
-class BillLine:
-    """What one sensor type costs."""
-
-    sensor_type: str
-    sensor_count: int
-    rule_count: int
-    pane_ns: int
-    bytes_per_sensor: int
-    total_bytes: int
 
 
 def make_plan(
@@ -223,51 +220,47 @@ def make_plan(
         for rule in pack.rules
         if rule.mode != "disabled"
     ]
+    groups = tuple(grouped(rule) for rule in rules if not rule.rule.is_local)
+    lone = [rule for rule in rules if rule.rule.is_local]
+    members = [member for group in groups for member in group.inputs.values()]
     banks = []
     for sort in sorts:
-        mine = [rule for rule in rules if rule.rule.input.type in (sort.name, "*")]
-        asked = [feature for name, feature in model_features if name == sort.name]
-        banks.append(_bank_plan(sort, mine, asked, silence_ns=silence_ns, tick_ns=tick_ns))
-    return Plan(tuple(banks), book.digest)
-
-
-def bill(plan: Plan) -> list[BillLine]:
-    """What each sensor type with sensors costs."""
-    return [
-        BillLine(
-            sensor_type=bank.sort.name,
-            sensor_count=bank.sort.sensor_count,
-            rule_count=len(bank.reading_rules) + len(bank.pane_rules),
-            pane_ns=bank.pane_ns,
-            bytes_per_sensor=bank.bytes_per_sensor,
-            total_bytes=bank.bytes_per_sensor * bank.sort.sensor_count,
+        mine, signal_rules = (
+            tuple(rule for rule in every if rule.rule.input.type in (sort.name, "*"))
+            for every in (lone, members)
         )
-        for bank in plan.banks
-        if bank.sort.sensor_count
-    ]
+        asked = [feature for name, feature in model_features if name == sort.name]
+        banks.append(
+            _bank_plan(
+                sort, mine, signal_rules, asked=asked, silence_ns=silence_ns, tick_ns=tick_ns
+            )
+        )
+    return Plan(tuple(banks), book.digest, groups)
 
 
 def _bank_plan(
     sort: Sort,
-    rules: Sequence[RulePlan],
-    asked: Sequence[ex.Feature],
+    rules: tuple[RulePlan, ...],
+    signal_rules: tuple[RulePlan, ...],
     *,
+    asked: Sequence[ex.Feature],
     silence_ns: int,
     tick_ns: int | None,
 ) -> BankPlan:
     # The panes of a type close once for all its rules, so the most patient of them decides.
-    patience_ns = max((rule.rule.lateness_ns or 0 for rule in rules), default=0)
+    patience_ns = max((rule.rule.lateness_ns or 0 for rule in (*rules, *signal_rules)), default=0)
     sort = replace(sort, lateness_ns=max(sort.lateness_ns, patience_ns))
     reading_rules = tuple(rule for rule in rules if rule.is_per_reading)
     pane_rules = tuple(rule for rule in rules if not rule.is_per_reading)
-    features = [*(f for rule in pane_rules for f in rule.features), *asked]
+    watched = (*pane_rules, *signal_rules)
+    features = [*(f for rule in watched for f in rule.features), *asked]
     lengths: dict[int, frozenset[str]] = {}
     for feature in features:
         if feature.name in GROUPS:
             length_ns = feature.windows_ns[0]
             lengths[length_ns] = lengths.get(length_ns, frozenset()) | GROUPS[feature.name]
     needs_raw = any(f.name in RAW_FEATURES for f in features) or any(
-        rule.rule.quality.over != "ignore" for rule in pane_rules
+        rule.rule.quality.over != "ignore" for rule in watched
     )
     wanted_ns = tick_ns if tick_ns and any(f.name in RAW_FEATURES for f in features) else None
     pane_ns = _pane_ns(sort, sorted(lengths), wanted_ns)
@@ -279,10 +272,11 @@ def _bank_plan(
             WindowPlan(length, length // pane_ns, lengths[length]) for length in sorted(lengths)
         ),
         onsets=tuple(sorted({_pair(f) for f in features if f.name == "stalta"})),
-        needs_lines=bool(pane_rules) or bool(asked),
+        needs_lines=bool(watched) or bool(asked),
         needs_raw=needs_raw,
         reading_rules=reading_rules,
         pane_rules=pane_rules,
+        signal_rules=signal_rules,
     )
 
 
@@ -317,7 +311,8 @@ def _slots(sort: Sort, pane_ns: int, silence_ns: int) -> int:
 
 
 def _rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
-    grades = tuple(_ladder_grades(rule) if rule.ladder is not None else _level_grades(rule))
+    how = _ladder_grades if rule.ladder else _rollup_grades if rule.rollup else _level_grades
+    grades = tuple(how(rule))
     if rule.cap is not None:
         grades = tuple(grade for grade in grades if grade.grade <= rule.cap)
     features = tuple(dict.fromkeys(_features(grades)))
@@ -336,7 +331,7 @@ def _rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
         features=features,
         value=value,
         unit=rule.ladder.shown if rule.ladder else ex.unit_of(value, rule.input.unit),
-        is_per_reading=all(feature.name == "value" for feature in features),
+        is_per_reading=rule.is_local and all(feature.name == "value" for feature in features),
         is_plain_ladder=is_plain,
         is_above=rule.ladder is None or rule.ladder.direction == "above",
         coverage=COVERAGE_DEFAULT if rule.quality.coverage is None else rule.quality.coverage,
@@ -377,6 +372,14 @@ def _level_grades(rule: Rule) -> Iterable[GradePlan]:
         )
 
 
+def _rollup_grades(rule: Rule) -> Iterable[GradePlan]:
+    """Each grade stands for as long as the members' grades, taken together, reach it."""
+    rolled = ex.OtherRule(OWN_ROLLUP, "grade", None, None, rule.place)
+    for grade in rule.grades:
+        reached = ex.compare(">=", rolled, ex.Number(float(grade), NUMBER, rule.place))
+        yield GradePlan(int(grade), reached, None, 0, 0, None, None)
+
+
 def _features(grades: Iterable[GradePlan]) -> Iterable[ex.Feature]:
     for grade in grades:
         for condition in (grade.when, grade.clear):
@@ -386,4 +389,4 @@ def _features(grades: Iterable[GradePlan]) -> Iterable[ex.Feature]:
 
 def _shown_value(grades: Sequence[GradePlan]) -> ex.Node:
     """What a warning of `levels` shows: the first quantity that its lowest grade looks at."""
-    return next(iter(_features(grades)))
+    return next(iter(_features(grades)), grades[0].when)

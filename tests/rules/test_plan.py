@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules import expression as ex
+from rules.bill import bill
 from rules.errors import Place
 from rules.plan import (
     NICE_PANES_NS,
@@ -14,7 +15,6 @@ from rules.plan import (
     BankPlan,
     Plan,
     Sort,
-    bill,
     make_plan,
 )
 from rules.units import NUMBER
