@@ -23,7 +23,8 @@ The rooms of that walk (intake, decode, clock, windows, features, anomaly, episo
 know each other. Corridors join them:
 
     Inside one shard?                                 shard
-    The whole flow on one page?                       dataflow; ports is all that Bytewax touches
+    The whole flow on one page?                       dataflow; ports is all that Bytewax touches;
+                                                      allowance
     From configuration to the end of a process?       run; assembly
     What survives a restart, and a change of rules?   store, adoption, superseding
 

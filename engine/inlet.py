@@ -4,6 +4,7 @@ Frames are decoded and their readings routed by site; ticks go to every shard.  
 remembers anything but the place in the journal: reading it again gives the same work.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -59,17 +60,21 @@ class Inlet:
         self.on_commit = on_commit
         self.reader: Reader | None = None
         self.misfit_count = 0
+        self.record_count = 0
         self.keys = [f"shard-{number:03d}" for number in range(len(layouts))]
         # The owner of each sensor of the catalogue.
         self.shard_of = np.zeros(layouts[0].dense.size, dtype=np.int32)
         for number, layout in enumerate(layouts):
             self.shard_of[layout.dense >= 0] = number
 
-    def read(self, offset: int, size_bytes: int) -> tuple[list[tuple[str, Delivery]], int]:
+    def read(
+        self, offset: int, size_bytes: int, count_max: int = sys.maxsize
+    ) -> tuple[list[tuple[str, Delivery]], int]:
         """Durable records from `offset` on as work for the shards, and the offset after them."""
         if self.reader is None or self.reader.offset != offset:
             self.reader = self.journal.reader(offset)
-        records = self.reader.read(size_bytes)
+        records = self.reader.read(size_bytes, count_max)
+        self.record_count += len(records)
         if not records:
             return [], self.reader.offset
         work: list[list[Work]] = [[] for _ in self.layouts]

@@ -6,6 +6,7 @@ below the durable offset is named by segment and offset, and nothing after it is
 """
 
 import mmap
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,8 +44,10 @@ class Reader:
         """Where the next record is read."""
         return self._offset
 
-    def read(self, limit_bytes: int) -> list[Record]:
+    def read(self, limit_bytes: int, count_max: int = sys.maxsize) -> list[Record]:
         """Return the next durable records, whole, until their sum reaches `limit_bytes`.
+
+        At most `count_max` of them.
 
         Empty when nothing more is durable. Bodies are views of the mapped file; they hold the
         mapping, so they stay readable as long as somebody keeps them.
@@ -52,7 +55,7 @@ class Reader:
         end = self._durable()
         last = self._offset + limit_bytes
         records: list[Record] = []
-        while self._offset < end and self._offset < last:
+        while self._offset < end and self._offset < last and len(records) < count_max:
             if self._offset >= self._base + len(self._view) and not self._map_more(end):
                 break
             record = self._parse()
