@@ -1,0 +1,91 @@
+"""Courses: what conduct remembers of one row, and how it is saved.
+
+A course holds two standings: what the latches say, and what has been told of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+GRADES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A time off the board: `shelved` or `maintenance`, and until when."""
+
+    why: str
+    until_ns: int
+
+
+@dataclass(slots=True)
+class Mark:
+    """What has been told: the episode and its revision, the grade, and why it was muted."""
+
+    ordinal: int = 0
+    revision: int = 0
+    grade: int = 0
+    peak: int = 0
+    is_blind: bool = False
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Course:
+    """One row.
+
+    since_ns    since when the latches are at least at each grade; None where they are not
+    changes_ns  changes of grade within the flap window; `highest` of all of them
+    raises_ns   raises within the budget's window
+    inhibitors  rules that hold this row down, each with its cap; -1 mutes
+    """
+
+    grade: int = 0
+    is_blind: bool = False
+    value: float = float("nan")
+    seen_ns: int = 0
+    last_ns: int = 0
+    told: Mark = field(default_factory=Mark)
+    since_ns: list[int | None] = field(default_factory=lambda: [None] * GRADES)
+    is_acknowledged: bool = False
+    escalated: int = 0
+    changes_ns: list[int] = field(default_factory=list)
+    highest: int = 0
+    hold_until_ns: int = 0
+    hold_grade: int = 0
+    raises_ns: list[int] = field(default_factory=list)
+    is_demoted: bool = False
+    stays: list[Stay] = field(default_factory=list)
+    inhibitors: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def taken_over(cls, line: np.void, episode: np.void) -> "Course":
+        """A row that has been passed through until now, as its latches have told it."""
+        grade, last_ns = int(line["grade"]), int(episode["last_ns"])
+        is_blind = bool(int(line["state"]) & 0x10)
+        mark = Mark(
+            int(episode["ordinal"]), int(episode["revision"]), grade, int(line["peak"]), is_blind
+        )
+        course = cls(grade, is_blind, float(line["value"]), int(line["seen_ns"]), last_ns, mark)
+        course.since_ns = [last_ns if 0 < step <= grade else None for step in range(GRADES)]
+        return course
+
+    def as_list(self) -> list[object]:
+        """All fields in order, for msgpack."""
+        told = self.told
+        mark = [told.ordinal, told.revision, told.grade, told.peak, told.is_blind, told.why]
+        return [
+            *(self.grade, self.is_blind, self.value, self.seen_ns, self.last_ns, mark),
+            *(self.since_ns, self.is_acknowledged, self.escalated, self.changes_ns),
+            *(self.highest, self.hold_until_ns, self.hold_grade, self.raises_ns),
+            *(self.is_demoted, [[s.why, s.until_ns] for s in self.stays], self.inhibitors),
+        ]
+
+    @classmethod
+    def from_list(cls, fields: Sequence[object]) -> "Course":
+        """What `as_list` made."""
+        course = cls(*fields)  # type: ignore[arg-type]
+        course.told = Mark(*fields[5])  # type: ignore[misc]
+        course.stays = [Stay(*stay) for stay in fields[15]]  # type: ignore[attr-defined]
+        return course
