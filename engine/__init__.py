@@ -14,12 +14,14 @@ Walking with a frame, from the gateway to the siren:
     Is it unusual?                                    anomaly, model_state
     Which grade stands?                               latches
     Which sensors make an instance of a rule?         instances, geography
+    How does a warning behave towards people?         conduct: courses
     What are people told?                             episodes
     Where does a warning become final?                sinks: ledger, positions, content
     Who publishes it, and answers about the past?     publisher, replay
     How does a consumer hear it?                      listen: follower, lines
 
-The rooms of that walk (intake, decode, clock, windows, features, anomaly, episodes, sinks) do not
+The rooms of that walk (intake, decode, clock, windows, features, anomaly, conduct, episodes,
+sinks) do not
 know each other. Corridors join them:
 
     Inside one shard?                                 shard
