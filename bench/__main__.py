@@ -14,7 +14,7 @@ from pathlib import Path
 from bench import ledger
 
 # Latency before throughput, whose gigabytes keep the disk busy for a while after it.
-NAMES = ("kernels", "latency", "throughput", "restart")
+NAMES = ("kernels", "latency", "throughput", "restart", "replay")
 EXIT_MISSED = 99
 
 
@@ -61,6 +61,10 @@ def measure(name: str, *, is_quick: bool, is_full: bool, disk: Path | None) -> l
         from bench import latency
 
         return latency.measure(is_quick=is_quick, disk=disk)
+    if name == "replay":
+        from bench import replay
+
+        return replay.measure(is_quick=is_quick, disk=disk)
     from bench import restart
 
     return restart.measure(is_quick=is_quick, disk=disk)
