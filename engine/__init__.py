@@ -39,6 +39,7 @@ Around the walk:
     Do the tests of a pack hold?                      trial
     How is the engine driven without a flow?          drive
     What does a journal tell when it is played again? replaying: rerun, tales, truths; tables
+    What would other rules change?                    planning
     What does a code mean?                            explain: pages; nearest
     What can be seen in a minute?                     demo, plant
     What ends a command, and with which code?         errors

@@ -107,4 +107,28 @@ def replay(
     return _function("engine.replaying:replay")(journal, options)
 
 
-COMMANDS: Final = (replay,)
+@click.command("plan")
+@click.argument("new", type=EXISTING, nargs=-1, required=True)
+@click.option("--config", type=FILE, required=True, help="The engine.yaml with the rules of today.")
+@click.option("--data", type=FOLDER, help="The data folder; by default that of the engine.yaml.")
+@click.option(
+    "--days",
+    type=click.FloatRange(min=0, min_open=True),
+    default=7,
+    show_default=True,
+    help="How many days of the journal to compare.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
+def plan(
+    new: tuple[Path, ...], *, config: Path, data: Path | None, days: float, as_json: bool
+) -> int:
+    """Say what the rule packs NEW would change, before they do.
+
+    Which rules are added, changed and removed; which standing warnings would be raised, upgraded,
+    downgraded or superseded; which warnings of the last days would have been others. Ends with 1
+    when a standing warning would change.
+    """
+    return _function("engine.planning:plan")(new, config, data, days=days, as_json=as_json)
+
+
+COMMANDS: Final = (plan, replay)

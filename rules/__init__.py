@@ -16,6 +16,7 @@ Which file answers which question, in the order a rule walks through them:
     What is a rule, a pack, a book?                        pack; book reads them
     What do warnings say?                                  message, phrases
     What happens in a rule's inline tests?                 scenario
+    What is different between two sets of packs?           changes
     What must the engine keep for the rules, at what cost? plan, bill
     What is asked of members of a tank, a dam, a cluster?  grouping
     Which grades are due, row by row?                      judge
