@@ -2,7 +2,8 @@
 
 Which file answers which question, in the order a rule walks through them:
 
-    What is wrong with a file, and how is it said?         errors, explanations
+    What is wrong with a file, and how is it said?         errors, explanations,
+                                                           structure_explanations
     How is YAML read so that `no` stays `no`?              yaml_text
     Which keys, features and words does the language have? vocabulary, fields
     What colours are there, and what do numbers measure?   grade, units
@@ -11,7 +12,10 @@ Which file answers which question, in the order a rule walks through them:
                                                            drafts, wording
     What is an expression once nothing is in doubt?        expression
     How is one rule read, part by part?                    rule_text: rule_parts, grading_text,
-                                                           message_text, scenario_text
+                                                           message_text, scenario_text,
+                                                           rollup_text, sequence_text,
+                                                           cluster_text, policy_text, limits_text
+    Which settings does a sensor have of its own?          override_text, overriding
     What would a careful duty officer ask about it?        lint
     What is a rule, a pack, a book?                        pack; book reads them
     What do warnings say?                                  message, phrases

@@ -10,6 +10,7 @@ can show the fault, `wrong` says it in words and `part` is empty.
 from typing import Final
 
 from rules.file_explanations import SHAPE_FAULTS, YAML_FAULTS, Explanation
+from rules.structure_explanations import STRUCTURE_FAULTS
 
 EXPRESSION_FAULTS: Final = {
     "E101": Explanation(
@@ -319,4 +320,6 @@ TEXT_FAULTS: Final = {
     ),
 }
 
-EXPLANATIONS: Final = YAML_FAULTS | SHAPE_FAULTS | EXPRESSION_FAULTS | GRADING_FAULTS | TEXT_FAULTS
+EXPLANATIONS: Final = (
+    YAML_FAULTS | SHAPE_FAULTS | EXPRESSION_FAULTS | GRADING_FAULTS | STRUCTURE_FAULTS | TEXT_FAULTS
+)

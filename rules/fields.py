@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from rules.errors import Faults, Place, did_you_mean
-from rules.units import UnitError, read_duration
+from rules.grade import Grade, read_grade
+from rules.units import UnitError, describe, read_duration, read_quantity, read_unit
 from rules.vocabulary import Section, refuse_later, refuse_unknown_key
 from rules.yaml_text import ListNode, MapNode, Node, TextNode
 
@@ -59,11 +60,7 @@ class Fields:
 
     def required(self, key: str, remedy: str) -> TextNode | None:
         """As `text`, but its absence is a fault."""
-        if key not in self.values:
-            message = f"`{key}` is missing in `{self.section.name}`"
-            self.faults.add("E012", self.node.place, message, remedy=remedy)
-            return None
-        return self.text(key)
+        return self.text(key) if self.needs(key, remedy=remedy) else None
 
     def word(self, key: str, allowed: Iterable[str]) -> str | None:
         """One word of several; None when it is not there or another."""
@@ -85,6 +82,33 @@ class Fields:
         """`true` or `false`."""
         found = self.word(key, ("true", "false"))
         return default if found is None else found == "true"
+
+    def count(self, key: str, least: int) -> int | None:
+        """A whole number, not less than `least`; None when it is not there or none."""
+        node = self.text(key)
+        if node is None:
+            return None
+        if not node.text.isdecimal() or not least <= int(node.text[:9]) or len(node.text) > 9:
+            message = f"`{key}: {node.text}` is not a whole number of at least {least}"
+            self.faults.add("E014", node.place, message, remedy=f"write `{key}: {least}` or more")
+            return None
+        return int(node.text)
+
+    def grade(self, key: str) -> Grade | None:
+        """A colour; None when it is not there or none."""
+        node = self.text(key)
+        return None if node is None else read_grade(node.text, node.place, self.faults)
+
+    def needs(self, *keys: str, remedy: str) -> bool:
+        """Whether all keys are there, whatever their values; the absence of each is a fault.
+
+        A key whose value YAML cut at its commas has a fault already.
+        """
+        missing = [key for key in keys if self.node.get(key) is None]
+        for key in missing:
+            message = f"`{key}` is missing in `{self.section.name}`"
+            self.faults.add("E012", self.node.place, message, remedy=remedy)
+        return all(key in self.values for key in keys)
 
     def items(self, key: str) -> tuple[Node, ...]:
         """The items of a list; empty when the key is not there."""
@@ -129,6 +153,37 @@ def duration_of(node: TextNode, faults: Faults) -> int | None:
     except UnitError as problem:
         faults.add("E202", node.place, str(problem), remedy=problem.remedy)
         return None
+
+
+def share_of(node: TextNode, what: str, faults: Faults) -> float | None:
+    """A share of 0 to 1, written as `60 %` or `0.6`; None when it is none."""
+    try:
+        amount, unit = read_quantity(node.text)
+    except UnitError:
+        amount, unit = -1.0, ""
+    share = amount / 100 if unit == "%" else amount
+    if unit not in ("", "%") or not 0 <= share <= 1:
+        message = f"`{what}: {node.text}` is not a share"
+        faults.add("E014", node.place, message, remedy="write `60%` or `0.6`")
+        return None
+    return share
+
+
+def amount_of(node: TextNode, unit: str, faults: Faults, *, default: str = "") -> float | None:
+    """A quantity that is not negative, in `unit`; `default` is the unit of a number alone."""
+    wanted = read_unit(unit)
+    try:
+        amount, written = read_quantity(node.text)
+        theirs = read_unit(written or default or "1")
+    except UnitError as problem:
+        faults.add("E201", node.place, str(problem), remedy=problem.remedy)
+        return None
+    if theirs.dimension != wanted.dimension or amount < 0:
+        kind = describe(wanted.dimension)
+        message = f"`{node.text}` is not {kind}"
+        faults.add("E203", node.place, message, remedy=f"write {kind} in {unit}")
+        return None
+    return amount * theirs.factor / wanted.factor
 
 
 def whole_entries(

@@ -68,13 +68,15 @@ def durations_by_grade(fields: Fields, key: str, grades: tuple[Grade, ...]) -> d
     for grade, step in steps_of(node, key, fields.faults).items():
         value = as_text_node(step.value, fields.faults)
         length_ns = duration_of(value, fields.faults) if value else None
-        if not _exists(grade, grades, step, key, fields.faults):
+        if not grade_exists(grade, grades, step, key, fields.faults):
             continue
         found[grade] = length_ns or 0
     return found
 
 
-def _exists(grade: Grade, grades: tuple[Grade, ...], step: Step, key: str, faults: Faults) -> bool:
+def grade_exists(
+    grade: Grade, grades: tuple[Grade, ...], step: Step, key: str, faults: Faults
+) -> bool:
     """False, with a fault, where a map names a grade that the ladder does not have."""
     if grade in grades or not grades:
         return grade in grades
@@ -136,7 +138,7 @@ def draft_ladder(node: Node, checker: Checker) -> LadderDraft | None:
     thresholds = fields.node_of(ladder.direction)
     assert thresholds is not None
     ladder.steps = steps_of(thresholds, ladder.direction, faults)
-    ladder.enter = _thresholds(ladder, ladder.steps)
+    ladder.enter = draft_thresholds(ladder, ladder.steps)
     if not ladder.steps and not faults.errors():
         faults.add("E303", fields.key_place(ladder.direction), "a ladder without a grade")
     _draft_clear(ladder)
@@ -146,7 +148,7 @@ def draft_ladder(node: Node, checker: Checker) -> LadderDraft | None:
     return ladder
 
 
-def _thresholds(ladder: LadderDraft, steps: dict[Grade, Step]) -> dict[Grade, Draft]:
+def draft_thresholds(ladder: LadderDraft, steps: dict[Grade, Step]) -> dict[Grade, Draft]:
     """The thresholds by grade, each of the same kind as the value."""
     checker = ladder.checker
     drafts: dict[Grade, Draft] = {}
@@ -178,10 +180,10 @@ def _draft_clear(ladder: LadderDraft) -> None:
         steps = {
             grade: step
             for grade, step in steps_of(node, "clear", faults).items()
-            if _exists(grade, ladder.grades, step, "clear", faults)
+            if grade_exists(grade, ladder.grades, step, "clear", faults)
         }
     ladder.clear_steps = steps
-    ladder.clear = _thresholds(ladder, steps)
+    ladder.clear = draft_thresholds(ladder, steps)
 
 
 def _draft_deadband(ladder: LadderDraft) -> None:
@@ -222,8 +224,8 @@ def check_ladder(ladder: LadderDraft) -> None:
     """Check that the thresholds rise, or fall, and that each clear lies on the right side."""
     faults = ladder.checker.faults
     sign = 1.0 if ladder.direction == "above" else -1.0
-    enter = {grade: _amount(ladder, draft) for grade, draft in ladder.enter.items()}
-    clear = {grade: _amount(ladder, draft) for grade, draft in ladder.clear.items()}
+    enter = {grade: amount_of_threshold(ladder, draft) for grade, draft in ladder.enter.items()}
+    clear = {grade: amount_of_threshold(ladder, draft) for grade, draft in ladder.clear.items()}
     arrow = " < " if sign > 0 else " > "
     wrong: set[Grade] = set()
     milder: tuple[Grade, float] | None = None
@@ -268,7 +270,7 @@ def _wrong_clear(ladder: LadderDraft, grade: Grade, entry: float, sign: float) -
     )
 
 
-def _amount(ladder: LadderDraft, draft: Draft) -> float | None:
+def amount_of_threshold(ladder: LadderDraft, draft: Draft) -> float | None:
     """The value of a threshold that is the same for all sensors, as far as units are known."""
     if ladder.value is None:
         # Nothing says what is measured; thresholds written alike can be compared all the same.

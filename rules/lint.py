@@ -38,8 +38,8 @@ def rests_on_model(rule: Rule, grade: Grade) -> bool:
     """True where `anomaly` alone, whatever the world does, can turn a grade on."""
     if rule.ladder is not None:
         return evidence(rule.ladder.value) == {"model"}
-    assert rule.levels is not None
-    return is_model_alone(rule.levels[grade].when, is_negated=False) is True
+    level = (rule.levels or {}).get(grade)
+    return level is not None and is_model_alone(level.when, is_negated=False) is True
 
 
 def evidence(node: ex.Node) -> set[str]:
@@ -110,8 +110,8 @@ def _holds(rule: Rule, grade: Grade) -> tuple[int, int]:
     """`for` and `clear_for` of one grade."""
     if rule.ladder is not None:
         return rule.ladder.for_ns[grade], rule.ladder.clear_for_ns[grade]
-    assert rule.levels is not None
-    return rule.levels[grade].for_ns, rule.levels[grade].clear_for_ns
+    level = (rule.levels or {}).get(grade)
+    return (level.for_ns, level.clear_for_ns) if level is not None else (0, 0)
 
 
 def _features(rule: Rule) -> list[ex.Feature]:

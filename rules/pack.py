@@ -4,7 +4,7 @@ Durations are int64 nanoseconds. Quantities are expressions in the scale of the 
 by grade hold exactly the grades that the rule has.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -238,12 +238,12 @@ class Override:
 class Written:
     """A rule as it was written, the pack's defaults included: overrides are laid over that.
 
-    node    the mapping of the rule
-    macros  the macros it may use
+    node  the mapping of the rule, without its overrides and tests
+    read  reads such a mapping as the rule itself was read; None after a fault
     """
 
     node: MapNode
-    macros: frozenset[str]
+    read: Callable[[MapNode, Faults], "Rule | None"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +285,11 @@ class Rule:
     inhibits: tuple[Inhibition, ...] = ()
     escalate: tuple[Escalation, ...] = ()
     overrides: tuple[Override, ...] = ()
-    limits: Mapping[str, float] = field(default_factory=dict)
+    # The least careful entry values that an override may set unapproved, in the ladder's scale.
+    limits: Mapping[Grade, float] = field(default_factory=dict)
     require_assets: tuple[str, ...] = ()
-    monotone: Node | None = None
+    # The beginning of attributes that rise with the grade: `v` for v_blue < v_yellow < v_red.
+    monotone: str = ""
     # No downgrade sooner than this after the last rise.
     downgrade_after_ns: int = 0
     # Metres around the members that a warning's area has; None: no area.

@@ -2,12 +2,20 @@
 
 import re
 
-from rules.errors import Faults, did_you_mean
-from rules.fields import Fields, as_text_node, identifier, whole_entries, wrong_shape
+from rules.errors import Faults, did_you_mean, nearest
+from rules.fields import (
+    Fields,
+    as_text_node,
+    identifier,
+    share_of,
+    whole_entries,
+    wrong_shape,
+)
 from rules.grade import Grade, read_grade
 from rules.pack import Input, Model, Quality
 from rules.phrases import LANGUAGES, Language
-from rules.units import Scale, UnitError, read_quantity, read_unit
+from rules.policy_text import positive
+from rules.units import Scale, UnitError, read_unit
 from rules.vocabulary import (
     FEATURES,
     FEATURES_LATER,
@@ -118,30 +126,38 @@ def read_inputs(node: Node | None, faults: Faults) -> tuple[dict[str, Input], fr
     return inputs, frozenset(many)
 
 
-def read_by(rule: Fields) -> tuple[str, ...]:
-    """The instance key: `[sensor]`."""
-    node = rule.node_of("by")
-    if node is None:
+def read_by(rule: Fields, rollup: Fields | None, *, is_cluster: bool) -> tuple[str, ...]:
+    """The instance key: `[sensor]`; a rollup may say it itself, and a cluster is its own.
+
+    Any attribute of the catalogue can be a key; what is nearly a known one was meant to be it.
+    """
+    faults = rule.faults
+    if is_cluster:
+        return ("cluster",)
+    owner = rollup if rollup is not None and "by" in rollup.values else rule
+    if owner is rollup and "by" in rule.values:
+        message = "`by` stands in the rule and in its `rollup`"
+        faults.add("E004", rule.key_place("by"), message, remedy="keep one of them")
+    if not owner.needs("by", remedy="by: [sensor]"):
         return ()
+    node = owner.node_of("by")
     if not isinstance(node, ListNode) or not node.items:
-        wrong_shape(node, "`by` is a list: `by: [sensor]`", rule.faults)
+        assert node is not None
+        wrong_shape(node, "`by` is a list: `by: [sensor]`", faults)
         return ()
     keys: list[str] = []
     for item in node.items:
-        text = as_text_node(item, rule.faults)
+        text = as_text_node(item, faults)
         if text is None:
             continue
         if text.text in keys:
-            rule.faults.add("E004", text.place, f"`{text.text}` stands twice in `by`")
+            faults.add("E004", text.place, f"`{text.text}` stands twice in `by`")
             continue
         keys.append(text.text)
-        if text.text == "sensor":
-            continue
-        if text.text in KEYS_BY:
-            refuse_later(text.text, text.place, rule.faults, where=" in `by`")
-        else:
+        meant = "" if text.text in KEYS_BY else nearest(text.text, KEYS_BY)
+        if meant or not LET_NAME.fullmatch(text.text):
             remedy = did_you_mean(text.text, KEYS_BY)
-            rule.faults.add("E014", text.place, f"unknown key `{text.text}`", remedy=remedy)
+            faults.add("E014", text.place, f"unknown key `{text.text}`", remedy=remedy, fix=meant)
     return tuple(keys)
 
 
@@ -154,31 +170,21 @@ def read_quality(node: Node | None, grades: tuple[Grade, ...], faults: Faults) -
     if unknown is not None and unknown.text == "clear":
         message = "`unknown: clear` would take silence for an all-clear"
         faults.add("E404", unknown.place, message, remedy="write `unknown: hold`", fix="hold")
-    elif unknown is not None and unknown.text != "hold":
-        if unknown.text == "ignore":
-            refuse_later("ignore", unknown.place, faults, where=" of `unknown`")
-        else:
-            fields.word("unknown", ("hold", "ignore"))
+    elif unknown is not None:
+        fields.word("unknown", ("hold", "ignore"))
     over, over_grade = _read_over(fields, grades)
     under = fields.word("under_range", ("ignore", "unknown"))
+    coverage = fields.text("coverage")
     return Quality(
-        stale_after_ns=_positive(fields, "stale_after"),
-        coverage=_read_coverage(fields),
+        stale_after_ns=positive(fields, "stale_after"),
+        coverage=share_of(coverage, "coverage", faults) if coverage else None,
         over=over,  # type: ignore[arg-type]
         over_grade=over_grade,
         under=under or "ignore",  # type: ignore[arg-type]
         max_blind_ns=fields.duration("max_blind"),
+        unknown="ignore" if unknown is not None and unknown.text == "ignore" else "hold",
+        view="raw" if fields.word("view", ("good", "raw")) == "raw" else "good",
     )
-
-
-def _positive(fields: Fields, key: str) -> int | None:
-    """A duration that is not zero."""
-    length_ns = fields.duration(key)
-    if length_ns == 0:
-        node = fields.values[key][1]
-        fields.faults.add("E014", node.place, f"`{key}` must be longer than nothing")
-        return None
-    return length_ns
 
 
 def _read_over(fields: Fields, grades: tuple[Grade, ...]) -> tuple[str, Grade | None]:
@@ -196,38 +202,25 @@ def _read_over(fields: Fields, grades: tuple[Grade, ...]) -> tuple[str, Grade | 
     at = node.text.index(words[1], len("raise"))
     place = node.part(at, at + len(words[1]))
     grade = read_grade(words[1], place, fields.faults)
-    if grade is not None and grade is not Grade.RED:
-        refuse_later(node.text, node.place, fields.faults)
-    elif grade is not None and grades and grade not in grades:
+    if grade is not None and grades and grade not in grades:
         message = f"`over_range: {node.text}`, but the rule has no {grade.word}"
         fields.faults.add("E306", node.place, message, remedy="add the grade, or write `unknown`")
     return "raise", grade
 
 
-def _read_coverage(fields: Fields) -> float | None:
-    """A share of 0 to 1, written as `60 %` or `0.6`."""
-    node = fields.text("coverage")
-    if node is None:
-        return None
-    try:
-        amount, unit = read_quantity(node.text)
-    except UnitError:
-        amount, unit = -1.0, ""
-    share = amount / 100 if unit == "%" else amount
-    if unit not in ("", "%") or not 0 <= share <= 1:
-        message = f"`coverage: {node.text}` is not a share"
-        fields.faults.add("E014", node.place, message, remedy="write `60%` or `0.6`")
-        return None
-    return share
+def read_lateness(rule: Fields) -> tuple[int | None, bool]:
+    """How long to wait for late readings, and whether they revise what was said.
 
-
-def read_lateness(rule: Fields) -> int | None:
-    """How long to wait for late readings: a duration, or `{allow: …}`."""
+    `lateness: 5s`, or `{allow: 15min, late: revise}`; `late: drop` is what is done otherwise.
+    """
     node = rule.node_of("lateness")
     if node is None or isinstance(node, TextNode):
-        return rule.duration("lateness")
+        return rule.duration("lateness"), False
     fields = Fields.open(node, LATENESS, rule.faults)
-    return fields.duration("allow") if fields else None
+    if fields is None:
+        return None, False
+    late = fields.word("late", ("revise", "drop"))
+    return fields.duration("allow"), late == "revise"
 
 
 def read_model(rule: Fields) -> Model | None:

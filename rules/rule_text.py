@@ -1,19 +1,33 @@
 """One rule, read from its mapping: every fault in it is found before it is given up."""
 
 from dataclasses import dataclass
+from dataclasses import replace as changed
+from functools import partial
 
+from rules import (
+    cluster_text,
+    grading_text,
+    limits_text,
+    lint,
+    policy_text,
+    rollup_text,
+    rule_parts,
+    sequence_text,
+)
 from rules import expression as ex
-from rules import grading_text, lint, rule_parts
 from rules.checking import Checker
+from rules.drafts import Draft
 from rules.errors import Faults
 from rules.fields import Fields, identifier
-from rules.grade import Grade
+from rules.grade import COLOURS, Grade
+from rules.message import NO_MESSAGE
 from rules.message_text import read_message
-from rules.pack import Input, Rule
+from rules.override_text import read_overrides
+from rules.pack import NO_INPUT, Rule, Suppression, Written
 from rules.scenario_text import ONLY, read_scenarios
 from rules.units import Dimension
-from rules.vocabulary import MODES, RULE, refuse_later
-from rules.yaml_text import MapNode, Node
+from rules.vocabulary import MODES, RULE
+from rules.yaml_text import MapNode, Node, TextNode
 
 # What says how a rule is graded, in the whole language; without any of them it could never warn.
 GRADING = ("ladder", "levels", "rollup")
@@ -30,68 +44,163 @@ class Grading:
     grades: tuple[Grade, ...]
 
 
-def read_rule(node: Node, pack: str, macros: frozenset[str], faults: Faults) -> Rule | None:
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """Every expression of a rule, drafted."""
+
+    grading: Grading
+    lets: dict[str, Draft | None]
+    where: dict[str, Draft]
+    cluster: cluster_text.ClusterDraft | None
+    sequence: sequence_text.SequenceDraft | None
+    suppressions: list[tuple[Suppression, Draft | None]]
+    limits: dict[Grade, Draft]
+
+
+def read_rule(
+    node: Node, pack: str, macros: frozenset[str], faults: Faults, *, today: str = ""
+) -> Rule | None:
     """Read one rule; None after a fault, and then `faults` says why.
 
-    `faults` holds the faults of this rule alone.
+    `faults` holds the faults of this rule alone. `today` is an ISO day; overrides that held until
+    an earlier one are told.
     """
     fields = Fields.open(node, RULE, faults)
-    if fields is None:
+    if fields is None or not isinstance(node, MapNode):
         return None
     checker = _checker(fields, macros)
+    drafts = _draft(fields, checker)
+    is_settled = checker.settle() and not checker.has_failed
+    if drafts.grading.ladder is not None:
+        grading_text.check_ladder(drafts.grading.ladder)
+    shown = _shown_dimension(drafts.grading, checker) if is_settled else None
+    rule = _plain(fields, drafts, checker, pack)
+    message = read_message(fields.node_of("message"), checker, shown, faults)
+    if faults.errors():
+        return None
+    kept = tuple(entry for entry in node.entries if entry[0].text not in ("overrides", "tests"))
+    alone = MapNode(kept, node.source, node.start, node.end)
+    written = Written(alone, partial(_read_again, pack=pack, macros=macros))
+    rule = _with_nodes(changed(rule, message=message, written=written), drafts, checker)
+    lint.look_through(rule, fields, faults)
+    items = fields.items("overrides")
+    if items and not faults.errors():
+        rule = changed(rule, overrides=read_overrides(items, rule, faults, today=today))
+    return None if faults.errors() else rule
+
+
+def _read_again(node: MapNode, faults: Faults, *, pack: str, macros: frozenset[str]) -> Rule | None:
+    """Read a rule over whose mapping overrides were laid."""
+    return read_rule(node, pack, macros, faults)
+
+
+def _draft(fields: Fields, checker: Checker) -> Drafts:
+    """Draft every expression of a rule."""
+    inputs = fields.node_of("inputs")
+    nodes = (
+        {key.text: value for key, value in inputs.entries} if isinstance(inputs, MapNode) else {}
+    )
+    if (only := fields.node_of("input")) is not None:
+        nodes[""] = only
+    where: dict[str, Draft] = {}
+    for name, node in nodes.items():
+        text = node.get("where") if isinstance(node, MapNode) else None
+        draft = checker.condition(text) if isinstance(text, TextNode) else None
+        if draft is not None:
+            where[name] = draft
+    cluster = cluster_text.draft_cluster(fields, checker)
+    sequence = sequence_text.draft_sequence(fields, checker)
     grading = _draft_grading(fields, checker)
     lets = {name: checker.draft_let(name) for name in checker.lets}
-    is_settled = checker.settle() and not checker.has_failed
-    if grading.ladder is not None:
-        grading_text.check_ladder(grading.ladder)
-    shown = _shown_dimension(grading, checker) if is_settled else None
-    message = read_message(fields.node_of("message"), checker, shown, faults)
-    mode = _mode(fields)
-    rule_id = identifier(fields.required("id", "id: ch4-high"), faults)
-    hazard = _hazard(fields)
-    title = rule_parts.read_title(fields, is_live=mode == "live")
-    basis = rule_parts.read_texts(fields, "basis")
-    quality = rule_parts.read_quality(fields.node_of("quality"), grading.grades, faults)
-    lateness_ns = rule_parts.read_lateness(fields)
-    latch = rule_parts.read_latch(fields, grading.grades)
-    closure = fields.truth("closure", True)
-    cap = rule_parts.read_cap(fields, grading.grades)
-    model = rule_parts.read_model(fields)
-    by = rule_parts.read_by(fields)
-    home = checker.main
-    sources: dict[str, Input | None] = {**checker.inputs} or {ONLY: home}
-    periods_ns = {name: source.period_ns if source else None for name, source in sources.items()}
-    tests = read_scenarios(fields.items("tests"), periods_ns, faults)
-    if faults.errors() or home is None:
-        return None
+    suppressions = policy_text.draft_suppressions(fields, checker)
+    return Drafts(
+        grading=grading,
+        lets=lets,
+        where=where,
+        cluster=cluster,
+        sequence=sequence,
+        suppressions=suppressions,
+        limits=limits_text.draft_limits(fields, grading.ladder),
+    )
+
+
+def _plain(fields: Fields, drafts: Drafts, checker: Checker, pack: str) -> Rule:
+    """The rule without its expressions; what has a fault is left out, and the fault is said."""
+    faults, grades = fields.faults, drafts.grading.grades
+    mode = fields.word("mode", MODES) or "live"
+    rollup_fields = rollup_text.open_rollup(fields)
+    by = rule_parts.read_by(fields, rollup_fields, is_cluster=drafts.cluster is not None)
+    rollup = rollup_text.read_rollup(rollup_fields, pack) if rollup_fields else None
+    possible = tuple(COLOURS) if rollup_fields else grades
+    inputs = checker.inputs or ({"": checker.main} if checker.main else {})
+    periods_ns = {name or ONLY: source.period_ns for name, source in inputs.items()}
+    lateness_ns, revises = rule_parts.read_lateness(fields)
+    return Rule(
+        pack=pack,
+        id=identifier(fields.required("id", "id: ch4-high"), faults),
+        hazard=_hazard(fields),
+        title=rule_parts.read_title(fields, is_live=mode == "live"),
+        basis=rule_parts.read_texts(fields, "basis"),
+        mode=mode,  # type: ignore[arg-type]
+        input=next(iter(inputs.values()), NO_INPUT),
+        by=by,
+        quality=rule_parts.read_quality(fields.node_of("quality"), possible, faults),
+        lateness_ns=lateness_ns,
+        lets={},
+        ladder=None,
+        levels=None,
+        latch=rule_parts.read_latch(fields, possible),
+        closure=fields.truth("closure", True),
+        cap=rule_parts.read_cap(fields, possible),
+        message=NO_MESSAGE,
+        tests=read_scenarios(fields.items("tests"), periods_ns, faults),
+        model=rule_parts.read_model(fields),
+        place=fields.key_place("id"),
+        inputs=dict(inputs),
+        rollup=rollup,
+        flap=policy_text.read_flap(fields),
+        budget=policy_text.read_budget(fields, by),
+        inhibits=policy_text.read_inhibits(fields, pack),
+        escalate=policy_text.read_escalations(fields, possible),
+        monotone=policy_text.read_monotone(fields, checker),
+        require_assets=policy_text.read_required_assets(fields),
+        downgrade_after_ns=policy_text.read_downgrade(fields),
+        area_buffer_m=policy_text.read_area(fields, has_cluster=drafts.cluster is not None),
+        is_safety=fields.truth("safety", False),
+        revises=revises,
+    )
+
+
+def _with_nodes(rule: Rule, drafts: Drafts, checker: Checker) -> Rule:
+    """The rule with its expressions, none of which has a fault."""
+    grading = drafts.grading
     levels = {
         grade: grading_text.build_level(checker, level) for grade, level in grading.levels.items()
     }
-    rule = Rule(
-        pack=pack,
-        id=rule_id,
-        hazard=hazard,
-        title=title,
-        basis=basis,
-        mode="disabled" if mode == "disabled" else "live",
-        input=home,
-        by=by,
-        quality=quality,
-        lateness_ns=lateness_ns,
-        lets={name: checker.built(draft) for name, draft in lets.items() if draft},
+    inputs = {
+        name: changed(source, where=checker.built(drafts.where[name]))
+        if name in drafts.where
+        else source
+        for name, source in rule.inputs.items()
+    }
+    suppress = [
+        changed(said, during=checker.built(draft)) if draft is not None else said
+        for said, draft in drafts.suppressions
+    ]
+    return changed(
+        rule,
+        input=next(iter(inputs.values()), NO_INPUT),
+        inputs=inputs,
+        lets={name: checker.built(draft) for name, draft in drafts.lets.items() if draft},
         ladder=grading_text.build_ladder(grading.ladder) if grading.ladder else None,
         levels=levels or None,
-        latch=latch,
-        closure=closure,
-        cap=cap,
-        message=message,
-        tests=tests,
-        model=model,
-        place=fields.key_place("id"),
-        inputs={"": home},
+        sequence=sequence_text.build_sequence(drafts.sequence, checker)
+        if drafts.sequence
+        else None,
+        cluster=cluster_text.build_cluster(drafts.cluster, checker) if drafts.cluster else None,
+        suppress=tuple(suppress),
+        limits=limits_text.build_limits(grading.ladder, drafts.limits) if grading.ladder else {},
     )
-    lint.look_through(rule, fields, faults)
-    return None if faults.errors() else rule
 
 
 def _checker(fields: Fields, macros: frozenset[str]) -> Checker:
@@ -105,8 +214,6 @@ def _checker(fields: Fields, macros: frozenset[str]) -> Checker:
     has_other = any(fields.node.get(part) is not None for part in ("inputs", "rollup"))
     if "input" not in fields.values and not has_other and key in ("", "sensor"):
         fields.required("input", 'input: {type: methane, unit: "%"}')
-    if by is None and not has_other:
-        fields.required("by", "by: [sensor]")
     return Checker(
         faults=faults,
         main=main,
@@ -148,15 +255,6 @@ def _shown_dimension(grading: Grading, checker: Checker) -> Dimension | None:
     when = checker.built(grading.levels[grading.grades[0]].when)
     feature = next(ex.features(when), None)
     return feature.dimension if feature is not None else None
-
-
-def _mode(fields: Fields) -> str:
-    """`live` unless the rule says otherwise."""
-    mode = fields.word("mode", MODES)
-    if mode == "shadow":
-        node = fields.values["mode"][1]
-        refuse_later("shadow", node.place, fields.faults, where=" of `mode`")
-    return mode or "live"
 
 
 def _hazard(fields: Fields) -> str:

@@ -32,22 +32,38 @@ def _section(name: str, now: str, later: str = "") -> Section:
 
 
 PACK = _section(
-    "pack",
-    "tocsin pack version owner rules",
-    "macros defaults use limits kind for overrides tests",
+    "pack", "tocsin pack version owner rules macros defaults use limits tests overrides"
 )
+# Files beside a pack: local tuning, and tests, of the pack that `for` names.
+BESIDE = _section("file", "tocsin kind for owner overrides tests")
 RULE = _section(
     "rule",
-    "id title hazard basis mode input by quality lateness let ladder levels latch closure cap "
-    "message tests model",
-    "inputs rollup sequence cluster flap budget suppress inhibits escalate area overrides limits "
-    "require_assets monotone downgrade safety",
+    "id title hazard basis mode input inputs by quality lateness let ladder levels rollup sequence "
+    "cluster latch closure cap flap budget suppress inhibits escalate downgrade area message model "
+    "overrides limits require_assets monotone safety tests",
 )
-INPUT = _section("input", "type unit period kind", "where many")
-QUALITY = _section(
-    "quality", "stale_after coverage over_range under_range unknown max_blind", "view"
+# What a pack may say once for all its rules, and what of it is laid over part by part.
+DEFAULTS = _section(
+    "defaults",
+    "hazard basis mode input by quality lateness latch closure cap flap budget suppress escalate "
+    "downgrade message model require_assets safety",
 )
-LATENESS = _section("lateness", "allow", "late")
+DEEP = _words("input quality message zh en")
+ROLLUP = _section("rollup", "of by take promote each")
+PROMOTION = _section("promote", "count at to")
+SEQUENCE = _section("sequence", "within steps reset")
+STEP = _section("step", "as when absent after within for")
+CLUSTER = _section("cluster", "of when radius within members moveout exclude key linger")
+EXCLUDE = _section("exclude", "same_site same_network_glitch")
+FLAP = _section("flap", "changes window then for")
+BUDGET = _section("budget", "raises per window then")
+SUPPRESS = _section("suppress", "while max effect never")
+INHIBITS = _section("inhibits", "rules at effect same")
+ESCALATE = _section("escalate", "from after unless to")
+OVERRIDE = _section("override", "match set reason until approved_by")
+INPUT = _section("input", "type unit period kind where many")
+QUALITY = _section("quality", "stale_after coverage over_range under_range unknown max_blind view")
+LATENESS = _section("lateness", "allow late")
 LADDER = _section("ladder", "value above below clear deadband for clear_for")
 LEVEL = _section("level", "when clear for clear_for")
 MODEL = _section("model", "name on_absent version warmup max_age")
@@ -55,9 +71,10 @@ TEXTS = Section("zh and en", _words("zh en"), holds_texts=True)
 MESSAGE = _section("message", "zh en")
 WORDING = Section("message", _words("headline advice impact"), holds_texts=True)
 ADVICE = _words("blue yellow orange red 蓝 黄 橙 红 default")
-TEST = _section("test", "name assets feed expect", "fleet")
+TEST = _section("test", "name rule assets feed fleet grades expect")
+FLEET = _section("fleet", "grid spacing")
 EXPECTATION = _section(
-    "expect", "at grade state quality never between transitions events", "why lead before"
+    "expect", "at grade state quality never between transitions events why lead before rule key"
 )
 
 KEYS_BY = frozenset({"sensor", "point", "tank", "dam", "basin", "site", "slope", "cluster"})

@@ -1,0 +1,86 @@
+"""Explanations of faults in how rules, packs and books are put together.
+
+See `explanations` for what the fields mean.
+"""
+
+from typing import Final
+
+from rules.file_explanations import Explanation
+
+
+def _file(*rules: str) -> str:
+    """A whole pack around its rules."""
+    head = "tocsin: 1\npack: p\nversion: 1.0.0\nowner: o\nrules:\n"
+    return head + "".join(
+        "  - id: " + "\n".join(["", *rule.split("\n")])[1:].replace("\n", "\n    ") + "\n"
+        for rule in rules
+    )
+
+
+COMMON = "title: {zh: 甲, en: A}\nhazard: gas"
+METHANE = f'{COMMON}\nby: [sensor]\ninput: {{type: methane, unit: "%", period: 5s}}'
+SEISMIC = (
+    f"{COMMON}\ninputs: {{sta: {{type: accelerometer, unit: cm/s^2, period: 10ms, many: true}}}}\n"
+    "cluster: {of: OF, when: value >= 2 cm/s^2, radius: 60 km, within: 12s, members: 4}\n"
+    "levels: {blue: {when: cluster.size >= 4}}"
+)
+STEPS = (
+    f"{METHANE}\nsequence:\n  steps:\n    - {{as: high, when: value > 1 %}}\n"
+    "    - {as: higher, when: value > 2 %, after: AFTER, within: 1h}\n"
+    "levels: {blue: {when: value > 1 %}}"
+)
+
+STRUCTURE_FAULTS: Final = {
+    "E310": Explanation(
+        "A promotion, or an escalation, leads to a graver grade; anything else would hide one.",
+        "escalate: [{from: blue, after: 30min, to: blue}]",
+        "escalate: [{from: blue, after: 30min, to: yellow}]",
+        "rule",
+    ),
+    "E311": Explanation(
+        "The steps of a sequence have names of their own and wait for steps that exist, never for "
+        "each other in a circle.",
+        _file("s\n" + STEPS.replace("AFTER", "hihg")),
+        _file("s\n" + STEPS.replace("AFTER", "high")),
+        "file",
+    ),
+    "E312": Explanation(
+        "A cluster is made of the sensors of one input with `many: true`, and an area is drawn "
+        "around a cluster.",
+        _file("q\n" + SEISMIC.replace("OF", "stations")),
+        _file("q\n" + SEISMIC.replace("OF", "sta")),
+        "",
+    ),
+    "E320": Explanation(
+        "An override tunes: thresholds, timings, `mode`, `quality`, `cap`, `message`. It never "
+        "changes what a rule is about.",
+        "overrides: [{match: {sensor: S1}, set: {hazard: fire}, reason: test}]",
+        "overrides: [{match: {sensor: S1}, set: {mode: shadow}, reason: test}]",
+        "rule",
+    ),
+    "E322": Explanation(
+        "Beyond its `limits` a threshold is less careful than the pack's author allows; whoever "
+        "wants that signs for it.",
+        "limits: {blue: 2}\n"
+        "overrides: [{match: {sensor: S1}, set: {ladder.above.blue: 3}, reason: test}]",
+        "limits: {blue: 2}\n"
+        "overrides: [{match: {sensor: S1}, set: {ladder.above.blue: 3}, reason: test, "
+        "approved_by: chief}]",
+        "rule",
+    ),
+    "E323": Explanation(
+        "Of several overrides the more specific wins, then the later one. Two of one match, or "
+        "two equally specific ones in different files, contradict each other.",
+        "overrides:\n  - {match: {sensor: S1}, set: {mode: shadow}, reason: test}\n"
+        "  - {match: {sensor: S1}, set: {mode: live}, reason: test}",
+        "overrides:\n  - {match: {sensor: S1}, set: {mode: shadow}, reason: test}\n"
+        "  - {match: {sensor: S2}, set: {mode: live}, reason: test}",
+        "rule",
+    ),
+    "W423": Explanation(
+        "An override whose last day has passed no longer holds; the rule's own settings do.",
+        "an override with `until: 2020-01-31`",
+        "the same with a day that is to come, or without the override",
+        "",
+    ),
+}
