@@ -19,7 +19,7 @@ Which file answers which question, in the order a rule walks through them:
     What would a careful duty officer ask about it?        lint
     What is a rule, a pack, a book?                        pack; book reads them
     What do warnings say?                                  message, phrases
-    What happens in a rule's inline tests?                 scenario
+    What happens in a rule's inline tests?                 scenario: feeds_text, csv_feed
     What is different between two sets of packs?           changes
     What must the engine keep for the rules, at what cost? plan, bill
     What is asked of members of a tank, a dam, a cluster?  grouping

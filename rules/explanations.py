@@ -311,6 +311,12 @@ TEXT_FAULTS: Final = {
         "{at: 2m, grade: none}",
         "expect",
     ),
+    "W510": Explanation(
+        "A test with a file that is not there proves nothing.",
+        "csv: events/2021.csv",
+        "0.2 for 2m @5s",
+        "feed",
+    ),
     "E900": Explanation(
         "The word belongs to the rule language, and this version does not build it. A rule that is "
         "half obeyed is worse than none.",

@@ -29,6 +29,10 @@ TAGS: dict[Language, dict[str, str]] = {
         "updated": "{grade}预警·更新",
         "blind": "{grade}预警·数据中断",
         "restored": "{grade}预警·数据恢复",
+        "acknowledged": "{grade}预警·已确认",
+        "reset": "{grade}预警·已复位",
+        "revised": "{grade}预警·更正",
+        "superseded": "预警终止·规则已更换",
     },
     "en": {
         "raised": "{grade}",
@@ -38,6 +42,10 @@ TAGS: dict[Language, dict[str, str]] = {
         "updated": "{grade}, updated",
         "blind": "{grade}, no data",
         "restored": "{grade}, data restored",
+        "acknowledged": "{grade}, acknowledged",
+        "reset": "{grade}, reset",
+        "revised": "{grade}, revised",
+        "superseded": "ENDED, rule replaced",
     },
 }
 

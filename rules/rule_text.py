@@ -18,13 +18,14 @@ from rules import expression as ex
 from rules.checking import Checker
 from rules.drafts import Draft
 from rules.errors import Faults
+from rules.feeds_text import ONLY
 from rules.fields import Fields, identifier
 from rules.grade import COLOURS, Grade
 from rules.message import NO_MESSAGE
 from rules.message_text import read_message
 from rules.override_text import read_overrides
 from rules.pack import NO_INPUT, Rule, Suppression, Written
-from rules.scenario_text import ONLY, read_scenarios
+from rules.scenario_text import read_scenarios
 from rules.units import Dimension
 from rules.vocabulary import MODES, RULE
 from rules.yaml_text import MapNode, Node, TextNode
@@ -153,7 +154,7 @@ def _plain(fields: Fields, drafts: Drafts, checker: Checker, pack: str) -> Rule:
         closure=fields.truth("closure", True),
         cap=rule_parts.read_cap(fields, possible),
         message=NO_MESSAGE,
-        tests=read_scenarios(fields.items("tests"), periods_ns, faults),
+        tests=read_scenarios(fields.items("tests"), periods_ns or None, faults, pack=pack),
         model=rule_parts.read_model(fields),
         place=fields.key_place("id"),
         inputs=dict(inputs),

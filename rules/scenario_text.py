@@ -1,134 +1,122 @@
 """The `tests` of a rule, read from a pack: feeds and expectations, each fault at its place."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace as changed
 
 from rules.errors import Faults, did_you_mean, nearest
-from rules.fields import Fields, as_text_node, duration_of, wrong_shape
+from rules.feeds_text import Periods, read_attributes, read_feeds, read_fleets, read_grades
+from rules.fields import Fields, as_text_node, duration_of
 from rules.grade import SPELLINGS, Grade, read_grade
-from rules.scenario import (
-    At,
-    Between,
-    Events,
-    Expectation,
-    Feed,
-    Happening,
-    Never,
-    Scenario,
-    read_feed,
-)
-from rules.vocabulary import EXPECTATION, TEST, refuse_later
-from rules.yaml_text import ListNode, MapNode, Node, TextNode
+from rules.policy_text import part_of
+from rules.scenario import At, Between, Events, Expectation, Happening, Lead, Never, Scenario
+from rules.vocabulary import EXPECTATION, TEST
+from rules.yaml_text import ListNode, Node, TextNode
 
-EVENTS = ("raised", "upgraded", "downgraded", "cleared", "updated", "blind", "restored")
+EVENTS = (
+    *("raised", "upgraded", "downgraded", "cleared", "updated", "blind", "restored"),
+    *("acknowledged", "reset", "revised", "superseded"),
+)
 # Events that are told with the grade they lead to.
 GRADED = ("raised", "upgraded", "downgraded")
 STATES = ("inactive", "pending", "active", "clearing")
 STANDINGS = ("ok", "degraded", "blind")
 HAPPENING = re.compile(r"(?P<event>\S+)(?:\s+(?P<grade>[^\s@]+))?\s*@\s*(?P<at>\S+)")
-# The name of the only input in a feed.
-ONLY = "input"
 
 
 def read_scenarios(
-    items: tuple[Node, ...], periods_ns: Mapping[str, int | None], faults: Faults
+    items: Sequence[Node], periods_ns: Periods, faults: Faults, *, pack: str
 ) -> tuple[Scenario, ...]:
-    """Read the tests of one rule; those with a fault are left out.
+    """Read the tests of one rule, or of a whole pack; those with a fault are left out.
 
     `periods_ns` are the periods of the rule's inputs by name; an only input is called `input`.
+    None: the test feeds sensor types, for a rule without inputs or for a whole pack.
     """
-    found = [_read_scenario(item, periods_ns, faults) for item in items]
+    found = [_read_scenario(item, periods_ns, faults, pack) for item in items]
     return tuple(scenario for scenario in found if scenario is not None)
 
 
-def _read_scenario(
-    node: Node, periods_ns: Mapping[str, int | None], faults: Faults
-) -> Scenario | None:
+def _read_scenario(node: Node, periods_ns: Periods, faults: Faults, pack: str) -> Scenario | None:
     fields = Fields.open(node, TEST, faults)
     if fields is None:
         return None
-    before = len(faults)
+    before = len(faults.errors())
     name = fields.required("name", "say in words what must happen")
-    feeds = _feeds(fields, periods_ns)
-    attributes = _attributes(fields)
-    if "expect" not in fields.values:
-        remedy = "expect: [{at: 2m, grade: none}]"
-        faults.add("E012", fields.node.place, "`expect` is missing in `test`", remedy=remedy)
-    expects = [_expectation(item, faults) for item in fields.items("expect")]
-    if len(faults) > before or name is None:
+    fleets = read_fleets(fields, periods_ns)
+    feeds, files = read_feeds(fields, periods_ns, fleets)
+    attributes, own = read_attributes(fields)
+    grades = read_grades(fields, pack)
+    fields.needs("expect", remedy="expect: [{at: 2m, grade: none}]")
+    expects = [_expectation(item, faults, pack) for item in fields.items("expect")]
+    if len(faults.errors()) > before or name is None:
         return None
     kept = tuple(expect for expect in expects if expect is not None)
-    return Scenario(name.text, feeds, attributes, kept, fields.node.place)
+    return Scenario(
+        name.text,
+        feeds,
+        attributes,
+        kept,
+        fields.node.place,
+        csv=files,
+        fleets=fleets,
+        own=own,
+        grades=grades,
+    )
 
 
-def _feeds(fields: Fields, periods_ns: Mapping[str, int | None]) -> dict[str, Feed]:
-    """The feeds of a test by name."""
-    faults = fields.faults
-    node = fields.node_of("feed")
-    if node is None:
-        message, remedy = "`feed` is missing in `test`", 'feed: {input: "0.2 for 2m @5s"}'
-        faults.add("E012", fields.node.place, message, remedy=remedy)
-        return {}
-    if not isinstance(node, MapNode):
-        wrong_shape(node, '`feed` is a mapping: {input: "0.2 for 2m @5s"}', faults)
-        return {}
-    feeds: dict[str, Feed] = {}
-    for key, value in node.entries:
-        text = as_text_node(value, faults)
-        if text is None:
-            continue
-        if key.text == "csv" or text.text.lstrip().startswith("csv:"):
-            refuse_later("csv", key.place, faults)
-            continue
-        name, dot, _ = key.text.partition(".")
-        if dot and ONLY in periods_ns:
-            refuse_later(key.text, key.place, faults, where=" (several sensors in one test)")
-            continue
-        if name not in periods_ns:
-            remedy = did_you_mean(name, periods_ns)
-            faults.add("E502", key.place, f"unknown input `{key.text}`", remedy=remedy)
-        period_ns = periods_ns.get(name)
-        feed = read_feed(text, period_ns, faults)
-        if feed is not None:
-            feeds[key.text] = feed
-    return feeds
-
-
-def _attributes(fields: Fields) -> dict[str, str]:
-    """The attributes that a test gives its sensor."""
-    node = fields.node_of("assets")
-    if node is None:
-        return {}
-    if not isinstance(node, MapNode):
-        wrong_shape(node, "`assets` is a mapping: {v_red: 5 mm/d}", fields.faults)
-        return {}
-    texts = {key.text: as_text_node(value, fields.faults) for key, value in node.entries}
-    return {key: value.text for key, value in texts.items() if value is not None}
-
-
-def _expectation(node: Node, faults: Faults) -> Expectation | None:
+def _expectation(node: Node, faults: Faults, pack: str) -> Expectation | None:
     """One expectation; None after a fault."""
     fields = Fields.open(node, EXPECTATION, faults)
     if fields is None:
         return None
-    keys = fields.values.keys()
+    found = _one_of_five(fields)
+    key = fields.text("key")
+    rule = fields.text("rule")
+    if found is None or (key is None and rule is None):
+        return found
+    name = rule.text if rule else ""
+    full = f"{pack}/{name}" if name and "/" not in name else name
+    return changed(found, rule=full, key=key.text if key else "")
+
+
+def _one_of_five(fields: Fields) -> Expectation | None:
+    """What is expected, whosoever's it is."""
+    keys = fields.values.keys() - {"rule", "key"}
     if "at" in keys:
         return _at(fields)
-    if "never" in keys and len(keys) == 1:
+    if keys == {"never"}:
         return _never(fields)
-    if {"between", "transitions"} == keys:
+    if keys == {"between", "transitions"}:
         return _between(fields)
-    if "events" in keys and len(keys) == 1:
+    if keys == {"events"}:
         return _events(fields)
-    if len(fields.node.entries) == len(keys):
-        faults.add(
+    if "lead" in keys and keys <= {"lead", "before", "grade"}:
+        return _lead(fields)
+    if len(fields.node.entries) == len(fields.values):
+        fields.faults.add(
             "E502",
             fields.node.place,
             "this is not an expectation",
             remedy="write `{at: 2m, grade: none}`, `{never: red}`, "
-            "`{between: [0s, 5m], transitions: 1}` or `{events: [raised blue @3m05s]}`",
+            "`{between: [0s, 5m], transitions: 1}`, `{events: [raised blue @3m05s]}` "
+            'or `{lead: ">= 30m", before: peak}`',
         )
     return None
+
+
+def _lead(fields: Fields) -> Lead | None:
+    """`{lead: ">= 30m", before: peak}`, with the grade that must be reached, if not any."""
+    faults = fields.faults
+    lead, before = fields.text("lead"), fields.required("before", "before: peak")
+    grade = fields.grade("grade")
+    if lead is None or before is None:
+        return None
+    text = lead.text.removeprefix(">=").strip()
+    least_ns = duration_of(part_of(lead, text), faults)
+    before_ns = None if before.text == "peak" else duration_of(before, faults)
+    if least_ns is None or (before_ns is None and before.text != "peak"):
+        return None
+    return Lead(least_ns, before_ns, grade, fields.node.place)
 
 
 def _at(fields: Fields) -> At | None:
@@ -138,12 +126,15 @@ def _at(fields: Fields) -> At | None:
     standing = fields.word("quality", STANDINGS)
     node = fields.text("grade")
     grade = _grade(node, fields.faults) if node else None
-    if not {"grade", "state", "quality"} & fields.values.keys():
+    why = fields.text("why")
+    if not {"grade", "state", "quality", "why"} & fields.values.keys():
         message, remedy = "nothing is expected at this time", "add `grade`, `state` or `quality`"
         fields.faults.add("E502", fields.node.place, message, remedy=remedy)
     if at_ns is None:
         return None
-    return At(at_ns, grade, state, standing, fields.node.place)  # type: ignore[arg-type]
+    place = fields.node.place
+    said = why.text if why else ""
+    return At(at_ns, grade, state, standing, place, why=said)  # type: ignore[arg-type]
 
 
 def _grade(node: TextNode, faults: Faults) -> Grade | None:
