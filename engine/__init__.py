@@ -13,7 +13,9 @@ Walking with a frame, from the gateway to the siren:
     What can rules look at?                           features: measures
     Is it unusual?                                    anomaly, model_state
     Which grade stands?                               latches
-    Which sensors make an instance of a rule?         instances, geography
+    Which sensors make an instance of a rule?         instances, geography; placement
+    What do they tell, and what do they say together? signals, quorum; groups: instance_columns,
+                                                      tidings
     How does a warning behave towards people?         conduct: courses
     What are people told?                             episodes
     Where does a warning become final?                sinks: ledger, positions, content

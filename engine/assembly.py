@@ -18,6 +18,7 @@ from engine.errors import ConfigError
 from engine.layout import Layout, lay_out
 from engine.links import link_faults, read_model_feature
 from engine.meters import Meters
+from engine.placement import Placed, place
 from engine.registry import Catalogue
 from engine.registry import load as load_catalogue
 from engine.shard import Shard, ShardSettings
@@ -40,6 +41,7 @@ class Assembly:
     plan: Plan
     layouts: tuple[Layout, ...]
     models: Mapping[str, ModelPlan]
+    placed: tuple[Placed, ...]
 
     @property
     def manifests(self) -> dict[str, NDArray[np.int32]]:
@@ -70,6 +72,7 @@ class Assembly:
             settings=ShardSettings(config.silence_ns, config.future_max_ns, config.status),
             meters=meters,
             anomalies={name: Anomaly(model) for name, model in self.models.items()},
+            placed=self.placed,
         )
 
 
@@ -101,7 +104,10 @@ def assemble(config: EngineConfig) -> Assembly:
         model_features=[(name, f) for name, model in models.items() for f in model.features],
     )
     layouts = tuple(lay_out(catalogue, number, config.shards) for number in range(config.shards))
-    return Assembly(config, catalogue, book, plan, layouts, models)
+    placed, wrong = place(plan, catalogue)
+    if wrong:
+        raise ConfigError(wrong)
+    return Assembly(config, catalogue, book, plan, layouts, models, placed)
 
 
 def _model_plan(model: ModelConfig, catalogue: Catalogue, path: Path) -> ModelPlan:

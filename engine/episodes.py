@@ -12,7 +12,7 @@ any day, on any machine, at any number of shards.
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,11 +79,15 @@ class Episodes:
         coverage  float64[n]  share of the expected inputs that were known, 0 to 1
         """
         for change, sensor, share in zip(changes, sensors, coverage, strict=True):
-            yield self._warning(change, int(sensor), float(share))
+            names = self._names(int(sensor))
+            seen = self._evidence(change, names.sensor)
+            yield self.warning(change, names, coverage=float(share), more={"evidence": seen})
 
-    def _warning(self, change: np.void, sensor: int, coverage: float) -> Message:
+    def warning(
+        self, change: np.void, names: "Subject", *, coverage: float, more: Mapping[str, object]
+    ) -> Message:
+        """Write one warning about a subject; `more` has its evidence, and what else is known."""
         rule = self.plan.rule
-        names = self._names(sensor)
         event = EVENT_NAMES[change["event"]]
         grade = Grade(int(change["grade"])).word
         compared = float(change["value"])
@@ -125,12 +129,12 @@ class Episodes:
             "value": value,
             "unit": self.plan.unit,
             "margins": self.plan.margins(compared),
-            "evidence": self._evidence(change, names.sensor),
             "coverage": coverage,
             "headline": texts.headline,
             "advice": texts.advice,
             "basis": texts.basis,
             "expires": int(change["event_ns"]) + EXPIRES_AFTER_NS,
+            **more,
         }
         topic = f"warning/{grade}/{rule.hazard}/{names.division}/{names.site}"
         return topic, body
@@ -147,11 +151,11 @@ class Episodes:
         value = self.plan.shown(float(change["value"]))
         return [{"sensor": sensor, "time": int(change["seen_ns"]), "value": value, "quality": 0}]
 
-    def _names(self, sensor: int) -> "_Names":
+    def _names(self, sensor: int) -> "Subject":
         sensors, sites = self.catalogue.sensors, self.catalogue.sites
         site = int(sensors.site[sensor])
         lat, lon = float(sites.lat[site]), float(sites.lon[site])
-        return _Names(
+        return Subject(
             sensor=sensors.name[sensor],
             site=sites.name[site],
             site_texts={"zh": sites.name_zh[site], "en": sites.name_en[site]},
@@ -170,7 +174,9 @@ class Episodes:
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
+class Subject:
+    """What a warning is about: a sensor, or an instance under its key."""
+
     sensor: str
     site: str
     site_texts: dict[Language, str]

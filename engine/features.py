@@ -9,6 +9,8 @@ A feature of a window is unknown when the window holds less than the rule's shar
 that were due.  `value` is unknown from `stale_after` after the reading it comes from.
 """
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,13 @@ NS_PER_S = 1_000_000_000
 
 Floats = NDArray[np.floating]
 Rows = NDArray[np.intp]
+
+
+class AttributeColumns(Protocol):
+    """Where the attributes of some rows are looked up."""
+
+    def column(self, attribute: ex.Attribute, unit: str) -> NDArray[np.generic]:
+        """All rows: float64[s] with NaN, or texts with None."""
 
 
 class Attributes:
@@ -93,7 +102,7 @@ class PaneColumns:
         self,
         plan: RulePlan,
         measures: Measures,
-        attributes: Attributes,
+        attributes: AttributeColumns,
         stale_ns: NDArray[np.int64],
     ) -> None:
         self.plan = plan

@@ -277,3 +277,47 @@ def numbers(texts: Sequence[str | None], attribute: ex.Attribute, unit: str) -> 
             return float("nan")
 
     return np.array([number(text) for text in texts], dtype=np.float64)
+
+
+class InstanceAttributes:
+    """What the catalogue says of each instance: what its sensors, or their sites, agree on."""
+
+    def __init__(self, instances: Instances, catalogue: Catalogue) -> None:
+        self.instances = instances
+        self.catalogue = catalogue
+        self.found: dict[tuple[str, str], list[str | None]] = {}
+        self.columns: dict[tuple[str, ex.Attribute], NDArray[np.generic]] = {}
+
+    def column(self, attribute: ex.Attribute, unit: str) -> NDArray[np.generic]:
+        """All instances: float64[i] with NaN, or texts with None."""
+        key = (unit, attribute)
+        if key not in self.columns:
+            texts = self.texts(attribute)
+            self.columns[key] = (
+                np.array([*texts, None], dtype=object)[:-1]
+                if attribute.is_text
+                else numbers(texts, attribute, unit)
+            )
+        return self.columns[key]
+
+    def texts(self, attribute: ex.Attribute) -> list[str | None]:
+        """The text of each instance: the first there is, in the order of the catalogue."""
+        key = (attribute.scope, attribute.name)
+        if key not in self.found:
+            self.found[key] = [next(iter(said), None) for said in self.all_texts(attribute)]
+        return self.found[key]
+
+    def all_texts(self, attribute: ex.Attribute) -> list[dict[str, int]]:
+        """Every text that is said of each instance, with the first sensor that says so."""
+        said: list[dict[str, int]] = [{} for _ in self.instances.key]
+        for members, edges in self.instances.edges.items():
+            if members.radius_m is None and not members.attribute:
+                for row, sensor in zip(edges.row.tolist(), edges.sensor.tolist(), strict=True):
+                    text = text_of(self.catalogue, attribute.name, sensor, attribute.scope)
+                    if text is not None:
+                        said[row].setdefault(text, sensor)
+        for row, home in enumerate(self.instances.home.tolist()):
+            text = self.catalogue.sites.attributes[home].get(attribute.name)
+            if not said[row] and text is not None and attribute.scope != "sensor":
+                said[row][text] = -1
+        return said

@@ -113,6 +113,7 @@ class Meters:
         self.warnings_repeated = 0
         self.warnings_different = 0
         self.template_failures: dict[str, int] = {}
+        self.late_signals = 0
         self.model_resets: dict[str, int] = {}
         self.published = 0
         self.heartbeats = 0
@@ -233,6 +234,7 @@ def _egress(meters: Meters) -> Iterator[Metric]:
     yield _counters(
         "template_failures", "Warnings with the default text", "rule", meters.template_failures
     )
+    yield _counter("late_signals", "Signals of members for instants judged", meters.late_signals)
     yield _counters("model_resets", "Models sent back to a good copy", "model", meters.model_resets)
     yield _counter("published", "Messages given to the live socket", meters.published)
     yield _counter("heartbeats", "Heartbeats given to the live socket", meters.heartbeats)

@@ -23,6 +23,8 @@ from engine.latches import Changes, Latches, Ranges
 from engine.layout import Layout
 from engine.measures import ALWAYS_KNOWN, Measures
 from engine.meters import Meters
+from engine.placement import Placed
+from engine.quorum import HOME, Quorum
 from engine.registry import Catalogue
 from engine.windows import Windows, bank_table, card_table
 from kernels.stage import OUTCOMES
@@ -103,6 +105,7 @@ class Shard:
         "episodes",
         "layout",
         "meters",
+        "quorum",
         "retired",
         "settings",
         "told",
@@ -117,6 +120,7 @@ class Shard:
         settings: ShardSettings,
         meters: Meters,
         anomalies: Mapping[str, Anomaly],
+        placed: Sequence[Placed] = (),
     ) -> None:
         plans = [plan.banks[number] for number in layout.bank_type]
         bank_columns = bank_table(layout, plans)
@@ -140,6 +144,8 @@ class Shard:
             for bank in self.banks
             for rule in (*bank.plan.reading_rules, *bank.plan.pane_rules)
         }
+        status = settings.status
+        self.quorum = Quorum(placed, layout, catalogue, status=status, meters=meters)
         self.told: list[Message] = []
         # How many episodes those rules and sensors had that are gone (engine/adoption.py).
         self.retired: dict[str, int] = {}
@@ -231,6 +237,7 @@ class Shard:
             for pane, sites in self.clock.close_ready(bank.number, jump, is_at_rest):
                 for block in _blocks(*_ranges(site_rows, sites)):
                     self._close_pane(bank, pane, block)
+        self.told.extend(self.quorum.judge(self.clock))
 
     def _close_pane(self, bank: Bank, pane: int, block: Ranges) -> None:
         measures = bank.windows.close(pane, *block)
@@ -241,6 +248,7 @@ class Shard:
             self.meters.count_resets(bank.anomaly.plan.name, bank.anomaly.take_resets())
         for rule in bank.pane_rules:
             self._judge_pane(bank, rule, measures, block)
+        self.quorum.close(bank.number, measures)
 
     def _judge_pane(self, bank: Bank, rule: Latches, measures: Measures, ranges: Ranges) -> None:
         columns = PaneColumns(rule.plan, measures, bank.attributes, rule.stale_ns)
@@ -290,15 +298,16 @@ class Shard:
                 found |= bank.anomaly.columns()
             for rule in bank.rules:
                 found |= rule.columns()
-        return found
+        return found | dict(self.quorum.columns())
 
     def restore(self, saved: Columns) -> None:
         """Take over a saved state; what the snapshot does not have starts empty."""
         for bank in self.banks:
             if bank.anomaly is not None:
                 bank.anomaly.restore(saved, None)
+        self.quorum.restore(saved)
         for name, column in self.columns().items():
-            if name.startswith("model/"):
+            if name.startswith(("model/", HOME)):
                 continue
             before = saved.get(name)
             if before is None:

@@ -70,7 +70,7 @@ class GroupPlan:
     @property
     def others(self) -> tuple[ex.OtherRule, ...]:
         """What the rule looks at in other rules."""
-        found = [n for top in _tops(self.plan) for n in ex.walk(top)]
+        found = [n for top in tops(self.plan) for n in ex.walk(top)]
         return tuple(dict.fromkeys(n for n in found if isinstance(n, ex.OtherRule) and n.rule))
 
     @property
@@ -79,10 +79,22 @@ class GroupPlan:
         rule = self.plan.rule
         return bool(self.others) or rule.rollup is not None or rule.cluster is not None
 
-    def number_of(self, members: Members, node: Node, asked_of: str) -> int | None:
-        """The number of a signal; None where there is no such."""
-        wanted = Signal(members, node, ex.is_condition(node), asked_of)
-        return self.signals.index(wanted) if wanted in self.signals else None
+    def places(self) -> dict[int, int]:
+        """The signal that each node of the rule is, or is counted from, by the node's identity.
+
+        Nodes that are equal are hashed by all that is below them, which takes long.
+        """
+        number = {signal: place for place, signal in enumerate(self.signals)}
+        found: dict[int, int] = {}
+        waiting: list[Node] = [*tops(self.plan), *self.plan.rule.lets.values()]
+        while waiting:
+            node = waiting.pop()
+            signal = _signal_of(node, self.plan.rule)
+            if signal is None:
+                waiting += ex.parts(node)
+            elif signal in number:
+                found[id(node)] = number[signal]
+        return found
 
     def features(self, type_name: str) -> tuple[ex.Feature, ...]:
         """What the signals ask of the sensors of a type."""
@@ -133,7 +145,7 @@ def grouped(plan: "RulePlan") -> GroupPlan:
     """Take the conditions of a rule apart into signals and what remains."""
     rule = plan.rule
     inputs = inputs_of(rule)
-    found = tuple(dict.fromkeys(s for top in _tops(plan) for s in _signals(top, rule)))
+    found = tuple(dict.fromkeys(s for top in tops(plan) for s in _signals(top, rule)))
     members = {name: _member_plan(plan, name, found) for name in inputs}
     value = _shown(plan)
     owner = _input_of_value(value, rule)
@@ -159,7 +171,7 @@ def _member_plan(plan: "RulePlan", name: str, signals: tuple[Signal, ...]) -> "R
     )
 
 
-def _tops(plan: "RulePlan") -> Iterator[Node]:
+def tops(plan: "RulePlan") -> Iterator[Node]:
     """The expressions that an instance is judged by, those of its sequence and cluster, too."""
     rule = plan.rule
     for grade in plan.grades:
@@ -178,19 +190,24 @@ def _tops(plan: "RulePlan") -> Iterator[Node]:
 
 def _signals(node: Node, rule: Rule) -> Iterator[Signal]:
     """The signals below a node: the largest parts that look at one sensor of the instance."""
-    match node:
-        case ex.Vote(members=members, condition=inner):
-            yield Signal(members, inner, True, "member")
-            return
-        case ex.Gather(members=members, of=inner):
-            yield Signal(members, inner, False, "member")
-            return
-    name = _lone_input(node, rule)
-    if name is not None:
-        yield Signal(Members(input=name), node, ex.is_condition(node), "instance")
+    signal = _signal_of(node, rule)
+    if signal is not None:
+        yield signal
         return
     for part in ex.parts(node):
         yield from _signals(part, rule)
+
+
+def _signal_of(node: Node, rule: Rule) -> Signal | None:
+    match node:
+        case ex.Vote(members=members, condition=inner):
+            return Signal(members, inner, True, "member")
+        case ex.Gather(members=members, of=inner):
+            return Signal(members, inner, False, "member")
+    name = _lone_input(node, rule)
+    if name is None:
+        return None
+    return Signal(Members(input=name), node, ex.is_condition(node), "instance")
 
 
 def _lone_input(node: Node, rule: Rule) -> str | None:
@@ -209,7 +226,7 @@ def _shown(plan: "RulePlan") -> Node:
     if plan.rule.ladder is not None:
         return plan.rule.ladder.value
     quantities = ex.Vote | ex.Gather | ex.Feature | ex.OtherRule | ex.ClusterSize
-    for top in _tops(plan):
+    for top in tops(plan):
         for node in _above_signals(top):
             if isinstance(node, quantities) and not ex.is_condition(node):
                 return node

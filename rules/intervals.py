@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules import expression as ex
-from rules.judge import Truth
+from rules.judge import CLEAR_TRUE, CLEAR_UNKNOWN, WHEN_TRUE, WHEN_UNKNOWN, Truth
+from rules.plan import RulePlan
 
 Floats = NDArray[np.float64]
 # Readings kept in half the width are compared in it: 0.7 is not below a threshold of 0.7.
@@ -50,6 +51,22 @@ class InstanceColumns(Protocol):
 
     def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]:
         """The attribute's column: numbers, or texts and None."""
+
+
+def codes(plan: RulePlan, columns: InstanceColumns) -> NDArray[np.uint16]:
+    """One code per row for the latches of `plan`, laid out as in `rules/judge.py`."""
+    found = np.zeros(columns.row_count, dtype=np.uint16)
+    for grade in plan.grades:
+        when = truth(grade.when, columns)
+        clear = when.negated() if grade.clear is None else truth(grade.clear, columns)
+        for said, bit in (
+            (when.true, WHEN_TRUE),
+            (when.unknown, WHEN_UNKNOWN),
+            (clear.true, CLEAR_TRUE),
+            (clear.unknown, CLEAR_UNKNOWN),
+        ):
+            found |= said.astype(np.uint16) << np.uint16(grade.grade - 1 + bit)
+    return found
 
 
 def truth(node: ex.Node, columns: InstanceColumns) -> Truth:

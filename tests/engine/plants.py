@@ -16,6 +16,7 @@ from engine.columns import Readings, Series
 from engine.episodes import Message
 from engine.layout import lay_out
 from engine.meters import Meters
+from engine.placement import place
 from engine.registry import Catalogue, Gateways, Sensors, Sites
 from engine.sensor_types import SensorType
 from engine.shard import Shard, ShardSettings, Tick, Work
@@ -149,6 +150,7 @@ class Plant:
             settings=ShardSettings(self.silence_ns, FUTURE_MAX, self.status),
             meters=Meters([sensor_type.name for sensor_type in self.catalogue.types]),
             anomalies={name: Anomaly(model) for name, model in self.models.items()},
+            placed=place(self.plan, self.catalogue)[0],
         )
 
     def sensor(self, name: str) -> int:

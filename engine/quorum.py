@@ -1,0 +1,154 @@
+"""Quorum: the rules on several sensors, as one shard sees them.
+
+Enters     the measures of closed panes; the clock
+Leaves     warnings of rules whose instances lie inside one site; a report for the others
+Remembers  what was told last of each sensor, and the standings of the instances
+Refuses    nothing
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.clock import Clock
+from engine.episodes import Message
+from engine.features import Attributes
+from engine.groups import Groups
+from engine.instances import InstanceAttributes
+from engine.layout import Layout
+from engine.measures import Measures
+from engine.meters import Meters
+from engine.placement import Placed
+from engine.registry import Catalogue
+from engine.signals import Listener, SignalTable
+from kernels.stage import NEVER
+
+Columns = Mapping[str, NDArray[np.generic]]
+Ints = NDArray[np.int64]
+
+# The names of all columns begin with it.
+HOME = "group/"
+NOTHING: Ints = np.empty((0, 0), dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one shard tells `correlate`: changes, and up to where there will be no more.
+
+    kind      types of the shard's banks, by the catalogue      int64[b]
+    site      sites of the shard, by the catalogue              int64[k]
+    known_ns  no signal of the type at the site changes any more before it   int64[b, k]
+    """
+
+    tables: tuple[SignalTable, ...]
+    kind: Ints
+    site: Ints
+    known_ns: Ints
+
+
+class Quorum:
+    """Listeners in every bank, groups for the rules that this shard can judge alone."""
+
+    def __init__(
+        self,
+        placed: Sequence[Placed],
+        layout: Layout,
+        catalogue: Catalogue,
+        *,
+        status: str,
+        meters: Meters,
+    ) -> None:
+        self.layout = layout
+        self.shape = (len(catalogue.types), len(catalogue.sites.name))
+        self.listeners: list[list[Listener]] = [[] for _ in layout.bank_type]
+        self.groups: dict[str, Groups] = {}
+        self.tables: list[SignalTable] = []
+        # What the last report said of the clocks.
+        self.told_ns: Ints = NOTHING
+        self.is_heard_outside = any(not one.is_local for one in placed)
+        self.silent = Report((), _kinds(layout), layout.site.astype(np.int64), NOTHING)
+        for one in placed:
+            shared = InstanceAttributes(one.instances, catalogue)
+            if one.is_local:
+                mine = np.flatnonzero(np.isin(one.instances.home, layout.site))
+                own = replace(one, instances=one.instances.only(mine))
+                groups = Groups(own, catalogue, status=status, meters=meters)
+                self.groups[one.group.name] = groups
+            for number, kind in enumerate(layout.bank_type):
+                self._listen(one, number, catalogue.types[kind].name, shared)
+
+    def _listen(self, one: Placed, bank: int, type_name: str, shared: InstanceAttributes) -> None:
+        """Have the signals found in a bank that a rule asks of its sensors."""
+        rows = slice(int(self.layout.bank_start[bank]), int(self.layout.bank_start[bank + 1]))
+        sensor = self.layout.sensor[rows]
+        catalogue = shared.catalogue
+        for name, plan in one.group.inputs.items():
+            if plan.rule.input.type not in (type_name, "*"):
+                continue
+            listener = Listener(
+                *(one.group, name, one.instances),
+                sensor=sensor,
+                period_ns=catalogue.sensors.period_ns[sensor],
+                attributes=Attributes(catalogue, sensor),
+                shared=shared,
+            )
+            if listener.is_member.any():
+                self.listeners[bank].append(listener)
+
+    def close(self, bank: int, measures: Measures) -> None:
+        """A pane of a bank has closed for some of its rows."""
+        for listener in self.listeners[bank]:
+            self.tables += listener.close(measures)
+
+    def judge(self, clock: Clock) -> Iterator[Message]:
+        """Judge what all clocks of the shard's sites have passed."""
+        if not self.groups:
+            return
+        known_ns = np.full(self.shape, NEVER, dtype=np.int64)
+        known_ns[np.ix_(self.silent.kind, self.silent.site)] = self._known(clock)
+        for name, groups in self.groups.items():
+            groups.take([table for table in self.tables if table.group == name])
+            yield from groups.judge(known_ns)
+        self.tables = [table for table in self.tables if table.group not in self.groups]
+
+    def report(self, clock: Clock) -> Report | None:
+        """What the rules beyond one site must know of this shard; None where nothing is new."""
+        if not self.is_heard_outside:
+            return None
+        known_ns = self._known(clock)
+        if not self.tables and np.array_equal(known_ns, self.told_ns):
+            return None
+        tables, self.tables, self.told_ns = tuple(self.tables), [], known_ns
+        return replace(self.silent, tables=tables, known_ns=known_ns)
+
+    def _known(self, clock: Clock) -> Ints:
+        """The end of the pane that each bank closes next: until then its signals stay."""
+        pane_ns = clock.bank["pane_ns"].astype(np.int64)[:, np.newaxis]
+        has_begun = clock.next_pane != NEVER
+        return np.where(has_begun, (np.where(has_begun, clock.next_pane, 0) + 1) * pane_ns, NEVER)
+
+    def columns(self) -> Columns:
+        """What is remembered, for a snapshot; the arrays themselves, not copies."""
+        found: dict[str, NDArray[np.generic]] = {}
+        for groups in self.groups.values():
+            found |= groups.columns()
+        for bank, listeners in enumerate(self.listeners):
+            for place, listener in enumerate(listeners):
+                home = f"{HOME}listener/{bank}/{place}/{listener.rule}"
+                found |= {f"{home}/{name}": one for name, one in listener.columns().items()}
+        return found
+
+    def restore(self, saved: Columns) -> None:
+        """Take over what was remembered by the same rules of the same sensors."""
+        for groups in self.groups.values():
+            groups.restore(saved)
+        for name, column in self.columns().items():
+            if name.startswith(f"{HOME}listener/") and name in saved:
+                assert saved[name].shape == column.shape, name
+                column[...] = saved[name]
+
+
+def _kinds(layout: Layout) -> Ints:
+    return np.array(layout.bank_type, dtype=np.int64)
