@@ -8,15 +8,21 @@ not hold back a warning: the default text is sent, and the problem is handed bac
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from jinja2 import Template, TemplateError
 
 from rules.grade import GRADE_NAMES, Grade
 from rules.phrases import LANGUAGES, Colour, Language, Quantity, Record, environment
+from rules.units import NS_PER_S
 
 if TYPE_CHECKING:
     from rules.pack import Rule
+
+# A value and its unit, or a text.
+Shown = tuple[float, str] | str
+NOTHING: Mapping[str, Shown] = MappingProxyType({})
 
 # Events whose text is the rule's own headline; the others say something else than "it is so".
 OWN_HEADLINE = frozenset({"raised", "upgraded", "downgraded", "updated"})
@@ -55,13 +61,15 @@ class Message:
     """The templates of a rule; a language without a headline uses the default text.
 
     `advice` maps a grade to its template, None to the template for all other grades.
-    `attributes` are the attributes that templates look at, as ("sensor", "place").
+    `attributes` are the attributes that templates look at, as ("sensor", "place"); `names` the
+    inputs and the `let` of the rule that they show.
     """
 
     headline: Mapping[Language, str]
     advice: Mapping[Language, Mapping[Grade | None, str]]
     impact: Mapping[Language, str]
     attributes: frozenset[tuple[str, str]]
+    names: frozenset[str] = frozenset()
 
 
 NO_MESSAGE = Message({}, {}, {}, frozenset())
@@ -108,14 +116,29 @@ class Messages:
         site: Mapping[Language, str],
         since_ns: int,
         attributes: Mapping[str, Mapping[str, str]],
+        values: Mapping[str, Shown] = NOTHING,
+        duration_ns: int = 0,
+        trace_url: str = "",
     ) -> Written:
         """Write headline, advice, basis and impact of one warning in both languages.
 
         `site` holds the site's names by language; `attributes` the catalogue's texts under
-        "sensor" and "site".
+        "sensor", "site" and each other instance key, with its `name`. `values` are the rule's
+        inputs and `let` that its message names, as value and unit or as a text; `duration_ns` is
+        how long the warning has lasted.
         """
         facts = _Facts(
-            Grade(GRADE_NAMES.index(grade)), event, value, unit, sensor, site, since_ns, attributes
+            grade=Grade(GRADE_NAMES.index(grade)),
+            event=event,
+            value=value,
+            unit=unit,
+            sensor=sensor,
+            site=site,
+            since_ns=since_ns,
+            attributes=attributes,
+            values=values,
+            duration_ns=duration_ns,
+            trace_url=trace_url,
         )
         headline: dict[str, str] = {}
         advice: dict[str, str] = {}
@@ -138,7 +161,18 @@ class Messages:
         attributes = facts.attributes
         sensor = Record({**attributes.get("sensor", {}), "name": facts.sensor})
         site = Record({**attributes.get("site", {}), "name": facts.site.get(language, "")})
+        others = {
+            key: Record(texts) for key, texts in attributes.items() if key not in ("sensor", "site")
+        }
+        shown = {
+            name: said if isinstance(said, str) else Quantity(said[0], said[1], language)
+            for name, said in facts.values.items()
+        }
         return {
+            **others,
+            **shown,
+            "duration": facts.duration_ns / NS_PER_S,
+            "trace_url": facts.trace_url,
             "value": Quantity(facts.value, facts.unit, language),
             "grade": Colour(facts.grade.zh, facts.grade.en),
             "title": self._title(language),
@@ -178,6 +212,9 @@ class _Facts:
     site: Mapping[Language, str]
     since_ns: int
     attributes: Mapping[str, Mapping[str, str]]
+    values: Mapping[str, Shown]
+    duration_ns: int
+    trace_url: str
 
 
 def _rendered(

@@ -7,6 +7,7 @@ template looks at must exist; what a template may cost is bounded by its length.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from jinja2 import TemplateSyntaxError, nodes
 
@@ -15,18 +16,19 @@ from rules.errors import Faults, Place, did_you_mean
 from rules.fields import Fields, as_text_node, whole_entries
 from rules.grade import Grade, read_grade
 from rules.message import Message
+from rules.pack import Input
 from rules.phrases import FILTERS, JINJA_FILTERS, LANGUAGES, Language, environment
 from rules.units import NUMBER, SHARES, Dimension, UnitError, describe, read_unit
-from rules.vocabulary import ADVICE, KEYS_BY, MESSAGE, WORDING, refuse_later
+from rules.vocabulary import ADVICE, KEYS_BY, MESSAGE, WORDING
 from rules.yaml_text import MapNode, Node, TextNode
 
 TEMPLATE_MAX = 2000
 # What a headline may hold, on a phone and on a roadside sign; a value counts as eight letters.
 HEADLINE_MAX: dict[Language, int] = {"zh": 60, "en": 120}
 VALUE_LENGTH = 8
-NAMES = frozenset({"value", "grade", "title", "basis", "since", "sensor", "asset", "site"})
-NAMES_LATER = frozenset({"duration", "trace_url"}) | KEYS_BY - NAMES
-RECORDS = frozenset({"sensor", "asset", "site"})
+NAMES = frozenset({"value", "grade", "title", "basis", "since", "duration", "trace_url", "asset"})
+# What has a name and attributes: the instance by its keys, and where it stands.
+RECORDS = KEYS_BY | {"asset"}
 GRADE_PARTS = frozenset({"zh", "en"})
 OFFSET = re.compile(r"[+-](0\d|1[0-4]):[0-5]\d")
 ARGUMENTS = {
@@ -62,9 +64,11 @@ class MessageDraft:
 
     faults: Faults
     lets: frozenset[str]
-    inputs: frozenset[str]
+    inputs: dict[str, Dimension]
     dimension: Dimension | None
+    keys: frozenset[str] = frozenset()
     attributes: set[tuple[str, str]] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
     names: dict[Language, set[str]] = field(default_factory=dict)
 
 
@@ -78,7 +82,10 @@ def read_message(
     headline: dict[Language, str] = {}
     advice: dict[Language, dict[Grade | None, str]] = {}
     impact: dict[Language, str] = {}
-    draft = MessageDraft(faults, frozenset(checker.lets), frozenset(checker.inputs), dimension)
+    inputs = {name: known.scale.unit.dimension for name, known in _inputs(checker).items()}
+    draft = MessageDraft(
+        faults, frozenset(checker.lets), inputs, dimension, RECORDS | _keys(checker)
+    )
     error_count = len(faults.errors())
     fields = Fields.open(node, MESSAGE, faults)
     for language in LANGUAGES:
@@ -98,7 +105,17 @@ def read_message(
             impact[language] = impact_text.text
     if fields is not None and len(faults.errors()) == error_count:
         _compare_languages(fields, headline, draft)
-    return Message(headline, advice, impact, frozenset(draft.attributes))
+    return Message(headline, advice, impact, frozenset(draft.attributes), frozenset(draft.used))
+
+
+def _inputs(checker: Checker) -> dict[str, Input]:
+    """The named inputs of a rule that have no fault."""
+    return {name: known for name, known in checker.inputs.items() if known is not None}
+
+
+def _keys(checker: Checker) -> frozenset[str]:
+    """The instance keys of a rule, which may be attributes that only the catalogue knows."""
+    return frozenset(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", checker.key))
 
 
 def _advice(node: Node | None, language: Language, draft: MessageDraft) -> dict[Grade | None, str]:
@@ -154,7 +171,7 @@ def _check_template(
         faults.add("E430", node.part(0, 1), message, remedy="make it shorter")
         return None
     try:
-        tree = environment(language).parse(node.text)
+        tree = _parsed(language, node.text)
     except TemplateSyntaxError as problem:
         faults.add("E430", node.place, f"not a template: {problem.message}")
         return None
@@ -164,6 +181,12 @@ def _check_template(
     for part in _parts(tree):
         _check_part(part, node, draft)
     return tree
+
+
+@lru_cache(maxsize=4096)
+def _parsed(language: Language, text: str) -> nodes.Template:
+    """The tree of a template; nobody changes it. Many rules of a book share their texts."""
+    return environment(language).parse(text)
 
 
 def _parts(root: nodes.Node) -> Iterator[nodes.Node]:
@@ -197,14 +220,11 @@ def _place(word: str, node: TextNode) -> Place:
 
 
 def _check_name(name: str, place: Place, draft: MessageDraft) -> None:
-    if name in NAMES:
-        return
-    if name in NAMES_LATER or name in draft.inputs:
-        refuse_later(name, place, draft.faults)
-    elif name in draft.lets:
-        refuse_later(name, place, draft.faults, where=" (a `let` in a message)")
-    else:
-        remedy = did_you_mean(name, NAMES)
+    if name in draft.lets or name in draft.inputs:
+        draft.used.add(name)
+    elif name not in NAMES | draft.keys:
+        known = {*NAMES, *draft.lets, *draft.inputs, "sensor", "site"}
+        remedy = did_you_mean(name, known)
         draft.faults.add("E431", place, f"unknown name `{name}` in a message", remedy=remedy)
 
 
@@ -213,12 +233,12 @@ def _check_attribute(part: nodes.Getattr, node: TextNode, draft: MessageDraft) -
     place = _place(f".{part.attr}", node)
     if not isinstance(base, nodes.Name):
         draft.faults.add("E431", place, f"`.{part.attr}` cannot be looked up here")
-    elif base.name in RECORDS:
+    elif base.name in draft.keys:
         if part.attr != "name":
             draft.attributes.add((base.name, part.attr))
     elif base.name == "grade" and part.attr in GRADE_PARTS:
         return
-    elif base.name in NAMES:
+    elif base.name in NAMES or base.name in draft.lets or base.name in draft.inputs:
         remedy = "`grade.zh` and `grade.en` are its words" if base.name == "grade" else ""
         message = f"`{base.name}` has no `.{part.attr}`"
         draft.faults.add("E431", place, message, remedy=remedy)
@@ -247,13 +267,14 @@ def _check_filter(part: nodes.Filter, node: TextNode, draft: MessageDraft) -> No
     except UnitError as problem:
         faults.add("E201", place, str(problem), remedy=problem.remedy)
         return
-    is_value = isinstance(part.node, nodes.Name) and part.node.name == "value"
-    is_share = draft.dimension == NUMBER and unit.dimension == SHARES
-    if is_value and not is_share and draft.dimension not in (None, unit.dimension):
+    name = part.node.name if isinstance(part.node, nodes.Name) else ""
+    dimension = draft.dimension if name == "value" else draft.inputs.get(name)
+    is_share = dimension == NUMBER and unit.dimension == SHARES
+    if name and not is_share and dimension not in (None, unit.dimension):
         faults.add(
             "E432",
             place,
-            f"`value` is {describe(draft.dimension or NUMBER)}, and no {unit_text}",
+            f"`{name}` is {describe(dimension or NUMBER)}, and no {unit_text}",
             remedy="use a unit of the same kind",
         )
 
@@ -295,6 +316,6 @@ def _compare_languages(fields: Fields, headline: dict[Language, str], draft: Mes
             other = "zh" if language == "en" else "en"
             message = f"the {language} headline lacks {names}, which the {other} one has"
             faults.add("W433", fields.key_place(language), message)
-    if "value" not in ours | theirs:
+    if not (ours | theirs) & {"value", *draft.used}:
         remedy = "add `{{ value | q(…) }}`"
         faults.add("W435", fields.node.place, "no headline tells the value", remedy=remedy)

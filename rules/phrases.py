@@ -3,7 +3,7 @@
 Templates are Jinja2 in a sandbox; it holds four filters of ours and a few harmless ones of Jinja's:
 
     q(unit, digits)   a quantity in a unit          {{ value | q('%', 2) }}
-    dur               seconds as a duration         {{ eta | dur }}
+    dur               seconds as a duration         {{ eta | dur }}; `never` has no end
     pct(digits)       a share in percent
     time(offset)      nanoseconds as a time of day, in UTC unless an offset ('+08:00') is given
 """
@@ -24,6 +24,7 @@ Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 FILTERS = ("q", "dur", "pct", "time")
 JINJA_FILTERS = ("upper", "lower", "title", "trim", "default")
+NEVER: dict[Language, str] = {"zh": "不会", "en": "never"}
 NO_DATA: dict[Language, str] = {"zh": "无数据", "en": "no data"}
 
 
@@ -100,6 +101,8 @@ def _q(language: Language, value: object, unit: str = "", digits: int | None = N
 def _dur(language: Language, value: object) -> str:
     """Filter: seconds as `2 h 30 min`."""
     seconds = _number(value)
+    if seconds == math.inf:
+        return NEVER[language]
     if not math.isfinite(seconds):
         return NO_DATA[language]
     words = ("天", "小时", "分", "秒") if language == "zh" else ("d", "h", "min", "s")

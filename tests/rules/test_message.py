@@ -1,6 +1,7 @@
 """A warning is read by people who have a minute; its words must come, whatever goes wrong."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rules.grade import Grade
-from rules.message import Messages, Written
+from rules.message import Message, Messages, Written
 from rules.pack import Rule
 from rules.phrases import Quantity, environment, plain
 from rules.scenario_text import EVENTS
@@ -195,3 +196,45 @@ def test_templates_compute_nothing(template: str, tmp_path: Path) -> None:
     """A pack comes from people who know rocks; it must not be able to run code, even by mistake."""
     message = f'message: {{zh: {{headline: "{template}"}}, en: {{headline: "{template}"}}}}'
     assert {"E430", "E431", "E432"} & set(codes(load_text(tmp_path, pack_text(message)).faults))
+
+
+def test_a_message_shows_inputs_lets_keys_and_how_long(tmp_path: Path) -> None:
+    """`reaches the guarantee level in 2 h` is worth more than the level."""
+    headline = (
+        "{{ basin.name }} {{ level | q('m', 2) }} {{ eta | dur }} {{ age | dur }} {{ state }} "
+        "{{ duration | dur }} {{ trace_url }}"
+    )
+    message = Message({"en": headline}, {}, {}, frozenset())
+    rule = replace(only_rule(tmp_path, pack_text()), message=message)
+    said = Messages(rule).write(
+        grade="red",
+        event="raised",
+        value=1.0,
+        unit="%",
+        sensor="S1",
+        site={},
+        since_ns=0,
+        attributes={"basin": {"name": "Qing"}},
+        values={
+            "level": (3100.0, "cm"),
+            "eta": (math.inf, "s"),
+            "age": (7500.0, "s"),
+            "state": "orange",
+        },
+        duration_ns=90 * 1_000_000_000,
+        trace_url="https://example.org/t/1",
+    )
+    assert not said.problem
+    shown = "Qing 31.00 m never 2 h 5 min orange 1 min 30 s https://example.org/t/1"
+    assert said.headline["en"] == shown
+
+
+def test_the_names_a_message_shows_are_known_before_it_is_sent(tmp_path: Path) -> None:
+    """The engine measures what will be shown, and nothing else."""
+    message = (
+        "let: {smooth: mean(5m)}\n"
+        'message: {zh: {headline: "{{ smooth }} {{ value }}", advice: "{{ sensor.place }}"}}'
+    )
+    found = only_rule(tmp_path, pack_text(message)).message
+    assert found.names == {"smooth"}
+    assert found.attributes == {("sensor", "place")}
