@@ -3,13 +3,16 @@
 Which file answers which question, in the order a rule walks through them:
 
     What is wrong with a file, and how is it said?         errors, explanations,
-                                                           structure_explanations
+                                                           structure_explanations,
+                                                           expression_explanations
     How is YAML read so that `no` stays `no`?              yaml_text
-    Which keys, features and words does the language have? vocabulary, fields
-    What colours are there, and what do numbers measure?   grade, units
+    Which keys, features and words does the language have? vocabulary, feature_words, fields
+    What colours are there, and what do numbers measure?   grade, unit_table, units
     How does the text of an expression become a tree?      syntax, expr.lark
-    What does each part of it mean, and in which unit?     checking: names, literals, joining,
-                                                           drafts, wording
+    And where it says a macro?                             macros; macro_text reads them
+    What does each part of it mean, and in which unit?     checking: names, literals, measures,
+                                                           members, elsewhere, joining, drafts,
+                                                           wording
     What is an expression once nothing is in doubt?        expression
     How is one rule read, part by part?                    rule_text: rule_parts, grading_text,
                                                            message_text, scenario_text,

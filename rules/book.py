@@ -6,10 +6,13 @@ the order of their file names, so that the same folder makes the same book every
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
+from rules import macro_text
 from rules.errors import Faults, Place, RuleErrors
 from rules.fields import Fields, identifier
+from rules.macros import Macros
 from rules.pack import Book, Input, Ladder, Level, Pack, Quality, Rule
 from rules.rule_text import read_rule
 from rules.vocabulary import LANGUAGE_VERSION, PACK, refuse_later
@@ -21,18 +24,32 @@ SUFFIXES = frozenset({".yaml", ".yml"})
 TEST_SUFFIX = ".test"
 
 
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A file that could be read as YAML, and everything found wrong in it so far."""
+
+    path: Path
+    node: Node
+    digest: str
+    faults: Faults
+
+
 def load(paths: Iterable[Path]) -> Book:
     """Read all packs of files and folders; what is wrong is in the book's faults."""
     faults = Faults()
+    sources = [source for path in _files(paths, faults) if (source := _open(path, faults))]
+    # A pack may use the macros of another, wherever that stands in the order of files.
+    macros = macro_text.read_all((source.node, source.faults) for source in sources)
     packs: list[Pack] = []
-    for path in _files(paths, faults):
-        pack = _load_pack(path, faults)
+    for source in sources:
+        pack = _load_pack(source, macros, faults)
         if pack is None:
             continue
         before = next((known for known in packs if known.name == pack.name), None)
         if before is not None:
             message = f"the pack `{pack.name}` is already in {before.path}"
-            faults.add("E024", Place(str(path), 0, 0), message, remedy="give one another name")
+            place = Place(str(source.path), 0, 0)
+            faults.add("E024", place, message, remedy="give one another name")
             continue
         packs.append(pack)
     whole = hashlib.sha256("".join(pack.digest for pack in packs).encode()).hexdigest()
@@ -62,24 +79,31 @@ def _files(paths: Iterable[Path], faults: Faults) -> list[Path]:
     return list(found)
 
 
-def _load_pack(path: Path, faults: Faults) -> Pack | None:
-    """Read one file; None after an error."""
+def _open(path: Path, faults: Faults) -> _Source | None:
+    """Read one file as YAML; None when it cannot be."""
     mine = Faults()
-    pack: Pack | None = None
     if path.stem.endswith(TEST_SUFFIX):
         place = Place(str(path), 0, 0)
-        refuse_later(path.name, place, mine, where=" (tests in a file of their own)")
-    else:
-        node, content = read_source(path, mine)
-        if node is not None:
-            pack = _read_pack(node, path, hashlib.sha256(content).hexdigest(), mine)
-    has_errors = bool(mine.errors())
+        refuse_later(path.name, place, faults, where=" (tests in a file of their own)")
+        return None
+    node, content = read_source(path, mine)
+    if node is None:
+        faults.extend(mine)
+        return None
+    return _Source(path, node, hashlib.sha256(content).hexdigest(), mine)
+
+
+def _load_pack(source: _Source, macros: Macros, faults: Faults) -> Pack | None:
+    """Read the pack of one file; None after an error."""
+    mine = source.faults
+    pack = _read_pack(source, macros, mine)
     faults.extend(mine)
-    return None if has_errors else pack
+    return None if mine.errors() else pack
 
 
-def _read_pack(node: Node, path: Path, digest: str, faults: Faults) -> Pack | None:
+def _read_pack(source: _Source, macros: Macros, faults: Faults) -> Pack | None:
     """Read the mapping of a pack."""
+    node = source.node
     if isinstance(node, MapNode) and node.get("tocsin") is None:
         message, remedy = "this is not a rule pack: it does not start with `tocsin: 1`", ""
         if node.get("pack") is not None or node.get("rules") is not None:
@@ -95,24 +119,19 @@ def _read_pack(node: Node, path: Path, digest: str, faults: Faults) -> Pack | No
     name = identifier(fields.required("pack", "pack: coal-gas"), faults)
     version = fields.required("version", "version: 1.0.0")
     owner = fields.text("owner")
-    macros = fields.node.get("macros")
-    called = (
-        [key.text.partition("(")[0] for key, _ in macros.entries]
-        if isinstance(macros, MapNode)
-        else []
-    )
-    rules = _read_rules(fields, name, frozenset(called))
+    macro_text.check(fields, name, macros)
+    rules = _read_rules(fields, name, macros)
     return Pack(
         name=name,
         version=version.text if version else "",
-        digest=digest,
+        digest=source.digest,
         owner=owner.text if owner else "",
-        path=str(path),
+        path=str(source.path),
         rules=tuple(rules),
     )
 
 
-def _read_rules(fields: Fields, pack: str, macros: frozenset[str]) -> list[Rule]:
+def _read_rules(fields: Fields, pack: str, macros: Macros) -> list[Rule]:
     """Read the rules of a pack; ids must differ."""
     if "rules" not in fields.values:
         message = "`rules` is missing in `pack`"

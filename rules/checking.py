@@ -1,8 +1,7 @@
 """Checking: every node of an expression gets a meaning and a unit, or a fault at its place.
 
-Nothing that is written is passed over: a name is a feature, an input, a `let`, an attribute, a word
-that is refused because it is not built yet, or a mistake with a suggestion. A fault in one part
-does not hide the faults of the others.
+Nothing that is written is passed over: a name is a feature, an input, a `let`, an attribute, a
+grade, or a mistake with a suggestion. A fault in one part does not hide the faults of the others.
 """
 
 from collections.abc import Sequence
@@ -12,40 +11,67 @@ from dataclasses import replace as changed
 from rules import expression as ex
 from rules import joining, literals, names, wording
 from rules.drafts import Draft, Solver
-from rules.errors import Faults
+from rules.errors import Faults, Place
+from rules.macros import NO_MACROS, Macros, expand
 from rules.pack import Input
-from rules.syntax import Call, Chain, Infix, Leaf, Logic, Prefix, Syntax, Within, parse
+from rules.syntax import Call, Chain, Infix, Leaf, Logic, Prefix, Syntax, Within, parse, place_of
 from rules.units import NUMBER, TEMPERATURES, Dimension
-from rules.vocabulary import TRUTHS
+from rules.vocabulary import GRADE_WORDS, TRUTHS
 from rules.yaml_text import TextNode
 
-# What one expression may cost, all its `let` written out.
+# What one expression may cost, all its `let` and macros written out.
 NODES_MAX = 400
 DEPTH_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Focus:
+    """Whose readings a name alone means: one member of a set. `name` is the set's input."""
+
+    name: str
+    input: Input | None
 
 
 @dataclass(slots=True)
 class Checker:
     """Checks the expressions of one rule.
 
-    `inputs` are the named inputs, `main` is the only one where it has no name; `many` names the
-    inputs that are sets; `lets` are the rule's own names, `macros` the pack's.
+    main      the only input where it has no name; None where there is none, or where it has a fault
+    inputs    the named inputs
+    many      the names of inputs that are sets, as far as the rule says so; "" is the only input
+    lets      the rule's own names
+    macros    all macros of the book, and `pack` whose are meant
+    key       what an instance is: `tank`
+    steps     the steps of the rule's sequence; None: it has none
+    cluster   the input whose sensors the rule's cluster has; None: it has none
     """
 
     faults: Faults
     main: Input | None
-    inputs: dict[str, Input]
+    inputs: dict[str, Input | None]
     many: frozenset[str]
     lets: dict[str, TextNode]
-    macros: frozenset[str]
     key: str
+    pack: str = ""
+    macros: Macros = NO_MACROS
+    steps: frozenset[str] | None = None
+    cluster: str | None = None
+    # Whether the rule writes an input at all, be it a faulty one.
+    has_input: bool = True
     solver: Solver = field(default_factory=Solver)
     parsed: dict[str, Syntax | None] = field(default_factory=dict)
     node_count: int = 0
     open_lets: list[str] = field(default_factory=list)
     has_failed: bool = False
-    # Whether the expression drafted last looks at a feature.
+    # Whether the expression drafted last looks at something that changes with time.
     looks_at_readings: bool = False
+    focus: Focus | None = None
+    # Inputs used as sets, and where inputs were used as one sensor.
+    sets: set[str] = field(default_factory=set)
+    singles: dict[str, Place] = field(default_factory=dict)
+    # Names of `let` used inside set methods, and outside of them.
+    of_members: set[str] = field(default_factory=set)
+    outer_lets: set[str] = field(default_factory=set)
 
     def condition(self, node: TextNode) -> Draft | None:
         """A draft that is true, false or unknown; None after a fault."""
@@ -54,6 +80,17 @@ class Checker:
     def quantity(self, node: TextNode) -> Draft | None:
         """A draft that is a quantity; None after a fault."""
         return self.wanted(self.draft(node), "quantity")
+
+    def condition_of(self, node: TextNode, name: str) -> Draft | None:
+        """A condition of one sensor of a named input: a cluster's `when`, an input's `where`."""
+        self.focus = Focus(name, self.inputs.get(name, self.main))
+        draft = self.condition(node)
+        self.focus = None
+        return draft
+
+    def member_of(self, name: str, home: Input | None) -> Focus:
+        """One member of a set of an input."""
+        return Focus(name, home)
 
     def wanted(self, draft: Draft | None, sort: str) -> Draft | None:
         """The draft if it is of a sort; None after a fault."""
@@ -65,13 +102,20 @@ class Checker:
 
     def draft(self, node: TextNode) -> Draft | None:
         """Check one expression; None after a fault."""
-        syntax = parse(node, self.faults)
+        syntax = self.parse(node)
         self.node_count = 0
         self.looks_at_readings = False
         return None if syntax is None else self.walk(syntax, node, 1)
 
+    def parse(self, node: TextNode) -> Syntax | None:
+        """The tree of an expression, its macros written out; None after a fault."""
+        syntax = parse(node, self.faults)
+        return syntax and expand(syntax, node, self.macros, pack=self.pack, faults=self.faults)
+
     def draft_let(self, name: str) -> Draft | None:
-        """The draft of a `let` by itself; None after a fault."""
+        """The draft of a `let` by itself; None after a fault, and for one that is of members."""
+        if name in self.of_members and name not in self.outer_lets:
+            return None
         self.node_count = 0
         leaf = Leaf("name", name, 0, len(name))
         draft = names.name(self, leaf, self.lets[name], 0)
@@ -82,7 +126,7 @@ class Checker:
         """The draft of one node of the tree."""
         self.node_count += 1
         if self.node_count > NODES_MAX or depth > DEPTH_MAX:
-            message = f"more than {NODES_MAX} parts or {DEPTH_MAX} levels, its `let` written out"
+            message = f"more than {NODES_MAX} parts or {DEPTH_MAX} levels, all names written out"
             remedy = "make it simpler"
             self.faults.add("E103", node.part(0, 1), message, remedy=remedy)
             return None
@@ -123,9 +167,10 @@ class Checker:
     def _leaf(self, leaf: Leaf, node: TextNode, sign: int, depth: int) -> Draft | None:
         match leaf.form:
             case "number":
-                return literals.number(leaf, node, sign, self.main, self.faults)
+                return literals.number(leaf, node, sign, self.faults)
             case "quantity":
-                return literals.quantity(leaf, node, sign, self.main, self.faults)
+                home = self.main or next((one for one in self.inputs.values() if one), None)
+                return literals.quantity(leaf, node, sign, home, self.faults)
             case "duration":
                 return literals.duration(leaf, node, sign, self.faults)
             case "string":
@@ -133,6 +178,8 @@ class Checker:
             case "name":
                 if leaf.text in TRUTHS:
                     return literals.truth(leaf, node, TRUTHS[leaf.text])
+                if leaf.text in GRADE_WORDS and leaf.text not in self.lets:
+                    return literals.grade(leaf, node, self.faults)
                 return names.name(self, leaf, node, depth)
 
     def _prefix(self, syntax: Prefix, node: TextNode, depth: int) -> Draft | None:
@@ -146,25 +193,15 @@ class Checker:
         inner = self.wanted(self.walk(operand, node, depth + 1), wanted)
         if inner is None:
             return None
-        place = node.part(syntax.start, syntax.end)
+        place = place_of(syntax, node)
 
-        def build(dimension: Dimension, is_point: bool) -> ex.Node:
+        def build(dimension: Dimension, is_point: bool, home: Input | None) -> ex.Node:
             if syntax.operator == "not":
-                return ex.Not(inner.build(NUMBER, False), place)
-            return ex.Negate(inner.build(dimension, is_point), dimension, place)
+                return ex.Not(inner.build(NUMBER, False, home), place)
+            return ex.Negate(inner.build(dimension, is_point, home), dimension, place)
 
-        text = node.text[syntax.start : syntax.end]
         amount = None if inner.amount is None else -inner.amount
-        return changed(
-            inner,
-            text=text,
-            node=node,
-            start=syntax.start,
-            end=syntax.end,
-            build=build,
-            amount=amount,
-            is_literal=False,
-        )
+        return changed(inner.moved(syntax, node), build=build, amount=amount)
 
     def _logic(self, syntax: Logic, node: TextNode, depth: int) -> Draft | None:
         drafts = [
@@ -173,14 +210,13 @@ class Checker:
         items = [draft for draft in drafts if draft is not None]
         if len(items) < len(drafts):
             return None
-        place = node.part(syntax.start, syntax.end)
+        place = place_of(syntax, node)
         join = ex.And if syntax.operator == "and" else ex.Or
 
-        def build(dimension: Dimension, is_point: bool) -> ex.Node:
-            return join(tuple(item.build(NUMBER, False) for item in items), place)
+        def build(dimension: Dimension, is_point: bool, home: Input | None) -> ex.Node:
+            return join(tuple(item.build(NUMBER, False, home) for item in items), place)
 
-        text = node.text[syntax.start : syntax.end]
-        return Draft("condition", text, node, syntax.start, syntax.end, build)
+        return Draft.of("condition", syntax, node, build)
 
     def equate(self, left: Draft, right: Draft, verb: str, *, is_quiet: bool = False) -> bool:
         """Let two quantities be of one kind; False after a fault."""
@@ -215,7 +251,7 @@ class Checker:
         if dimension == NUMBER or (bare.amount == 0 and other.kind != "point"):
             return True
         home = other.input
-        if home is None or dimension != home.scale.unit.dimension:
+        if home is None or dimension != home.scale.unit.dimension or wording.is_own(dimension):
             wording.unit_needed(bare, other, dimension, self.faults, verb=verb)
             return False
         if not is_quiet and bare.amount != 0:
@@ -224,7 +260,7 @@ class Checker:
 
     def settle(self) -> bool:
         """Find the last units, when all of a rule has been read; False after a fault."""
-        is_right = True
+        is_right = self._sets_are_sets()
         for left, right in self.solver.settle():
             wording.unit_mismatch(left, right, "compared", self.solver, self.faults)
             is_right = False
@@ -237,6 +273,13 @@ class Checker:
             is_right = False
         return is_right
 
+    def _sets_are_sets(self) -> bool:
+        """No input is one sensor here and a set there; False after a fault."""
+        torn = [name for name in self.singles if name in self.sets and name not in self.many]
+        for name in torn:
+            wording.used_both_ways(name or "input", self.singles[name], self.faults, key=self.key)
+        return not torn
+
     def is_text(self, draft: Draft) -> bool:
         """True for a quoted text, and for an attribute that is compared with one."""
         return draft.sort == "text" or draft.attribute in self.solver.texts
@@ -245,4 +288,4 @@ class Checker:
         """The node of a draft whose units are settled."""
         dimension = self.solver.dimension(draft)
         assert dimension is not None
-        return draft.build(dimension, draft.kind != "difference")
+        return draft.make(dimension, draft.kind != "difference", self.main)

@@ -81,7 +81,7 @@ def _of_one_station(when: TextNode | None, of: TextNode | None, checker: Checker
     """The condition of one station."""
     if when is None or of is None or of.text not in checker.inputs:
         return None
-    return checker.condition(when)
+    return checker.condition_of(when, of.text)
 
 
 def _speeds(node: TextNode, faults: Faults) -> tuple[float, float] | None:

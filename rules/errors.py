@@ -22,7 +22,8 @@ KINDS = {"E": "error", "W": "warning", "N": "note"}
 class Place:
     """A stretch of one line of a file; line and column count from 1, in characters.
 
-    A column of 0 means the whole file: there is no line to show.
+    A column of 0 means the whole file: there is no line to show. `inside` names the macro whose
+    text is meant where it is used, and is said with every fault there.
     """
 
     file: str
@@ -30,6 +31,7 @@ class Place:
     column: int
     length: int = 1
     line_text: str = ""
+    inside: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}" if self.column else self.file
@@ -76,8 +78,12 @@ class Faults:
         note: str = "",
         fix: str = "",
     ) -> None:
-        """Remember a fault; the same fault at the same place is said once."""
-        self.found[Fault(code, place, message, remedy, note, fix)] = None
+        """Remember a fault; the same fault at the same place is said once.
+
+        Inside a macro nothing can be mended where it is used, so there is no `fix`.
+        """
+        fix = "" if place.inside else fix
+        self.found[Fault(code, place, message, remedy, note or place.inside, fix)] = None
 
     def extend(self, faults: Iterable[Fault]) -> None:
         """Remember faults found elsewhere."""

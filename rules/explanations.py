@@ -9,137 +9,9 @@ can show the fault, `wrong` says it in words and `part` is empty.
 
 from typing import Final
 
+from rules.expression_explanations import EXPRESSION_FAULTS, UNIT_FAULTS
 from rules.file_explanations import SHAPE_FAULTS, YAML_FAULTS, Explanation
 from rules.structure_explanations import STRUCTURE_FAULTS
-
-EXPRESSION_FAULTS: Final = {
-    "E101": Explanation(
-        "The expression cannot be read on from here.", "value => 1 %", "value >= 1 %", "when"
-    ),
-    "E102": Explanation(
-        "Operators are words here: `and`, `or`, `not`.",
-        "value >= 1 % && age < 5s",
-        "value >= 1 % and age < 5s",
-        "when",
-    ),
-    "E103": Explanation(
-        "An expression has at most 2048 letters, 50 levels and 400 parts, its `let` written out.",
-        "not " * 60 + "value >= 1 %",
-        "value >= 1 %",
-        "when",
-    ),
-    "E104": Explanation(
-        "A threshold that nothing can reach, or a value that is never known, warns of nothing.",
-        "value >= 1e999",
-        "value >= 1 %",
-        "when",
-    ),
-    "E110": Explanation(
-        "There is no such feature; `tocsin explain features` lists them.",
-        "meen(5m) >= 1 %",
-        "mean(5m) >= 1 %",
-        "when",
-    ),
-    "E111": Explanation(
-        "A feature takes as many windows as it says, and no others.",
-        "mean() >= 1 %",
-        "mean(5m) >= 1 %",
-        "when",
-    ),
-    "E112": Explanation(
-        "A name is a feature, a `let` of the rule, or an attribute such as `asset.limit`.",
-        "valu >= 1 %",
-        "value >= 1 %",
-        "when",
-    ),
-    "E113": Explanation(
-        "A `let` stands for its expression; one that leads back to itself stands for nothing.",
-        "let: {a: b, b: a}",
-        "let: {a: mean(5m), b: a}",
-        "rule",
-    ),
-    "E114": Explanation(
-        "A `let` that is called like a feature would hide it.",
-        "let: {value: mean(5m)}",
-        "let: {smooth: mean(5m)}",
-        "rule",
-    ),
-    "E120": Explanation(
-        "There are no functions but the features; macros belong to a later version.",
-        "`rising(p, 2m, 5 kPa/min)` without a macro `rising`",
-        "`p.slope(2m) >= 5 kPa/min`",
-        "",
-    ),
-    "E201": Explanation(
-        "The table of units is closed, so that a slip of the pen is never a unit.",
-        "value >= 1 procent",
-        "value >= 1 %",
-        "when",
-    ),
-    "E202": Explanation(
-        "A window or a hold is a fixed duration with its unit.",
-        "mean(15) >= 1 %",
-        "mean(15s) >= 1 %",
-        "when",
-    ),
-    "E203": Explanation(
-        "The two sides measure different things: a slope is a quantity per time.",
-        "slope(5m) >= 1 %",
-        "slope(5m) >= 1 %/min",
-        "when",
-    ),
-    "E204": Explanation(
-        "A number takes its unit from the input only beside a quantity of the input itself; beside "
-        "a slope or a duration nobody can know what was meant.",
-        "slope(5m) >= 0.1",
-        "slope(5m) >= 0.1 %/min",
-        "when",
-    ),
-    "E205": Explanation(
-        "0 °C is an arbitrary point: 20 °C is not twice 10 °C, and 10 °C + 10 °C means nothing.",
-        "a temperature in °C: `mean(5m) * 2 > 40 °C`",
-        "`mean(5m) - 20 K > 20 °C`",
-        "",
-    ),
-    "E206": Explanation(
-        "An attribute is of the kind it is compared with; this one is compared with nothing that "
-        "has a kind.",
-        "asset.a * asset.b >= 1",
-        "asset.a * value >= 1 %",
-        "when",
-    ),
-    "E207": Explanation(
-        "Conditions are joined, quantities are compared, texts are equal or not.",
-        "value",
-        "value >= 1 %",
-        "when",
-    ),
-    "E208": Explanation(
-        "A temperature and a difference of temperatures are two things.",
-        "a temperature in °C: `value > rise(1h)`",
-        "`rise(1h) > 5 K`",
-        "",
-    ),
-    "E210": Explanation(
-        "An input with several sensors is a set; a comparison needs one value.",
-        "`gas >= 20 %LEL`, where `gas` has `many: true`",
-        "`gas.max_of(mean(10s)) >= 20 %LEL`",
-        "",
-    ),
-    "N107": Explanation(
-        "`5m` is five minutes where a duration must stand, and five metres elsewhere.",
-        "a water level in m: `value > 5m`",
-        "`value > 5 m`",
-        "",
-    ),
-    "W204": Explanation(
-        "A number beside a quantity is read in the unit of the input. The next reader should not "
-        "have to know that.",
-        "value >= 1",
-        "value >= 1 %",
-        "when",
-    ),
-}
 
 GRADING_FAULTS: Final = {
     "E301": Explanation(
@@ -320,12 +192,18 @@ TEXT_FAULTS: Final = {
     "E900": Explanation(
         "The word belongs to the rule language, and this version does not build it. A rule that is "
         "half obeyed is worse than none.",
-        "median(5m) >= 1 %",
-        "mean(5m) >= 1 %",
-        "when",
+        "a word of a later version of the language",
+        "the rule without it",
+        "",
     ),
 }
 
 EXPLANATIONS: Final = (
-    YAML_FAULTS | SHAPE_FAULTS | EXPRESSION_FAULTS | GRADING_FAULTS | STRUCTURE_FAULTS | TEXT_FAULTS
+    YAML_FAULTS
+    | SHAPE_FAULTS
+    | EXPRESSION_FAULTS
+    | UNIT_FAULTS
+    | GRADING_FAULTS
+    | STRUCTURE_FAULTS
+    | TEXT_FAULTS
 )

@@ -28,12 +28,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rules.errors import Place
-from rules.units import DURATION, NUMBER, TEMPERATURES, Dimension, Scale, read_unit
+from rules.units import DURATION, NUMBER, TEMPERATURES, Dimension, Scale
 
 Comparison = Literal["<", "<=", ">", ">=", "==", "!="]
 Operator = Literal["+", "-", "*", "/"]
 # Features whose value is a point of the input's dimension; the others are differences or ratios.
-POINTS = frozenset({"value", "mean", "min", "max"})
+POINTS = frozenset({"value", "mean", "min", "max", "median", "p", "ewma", "forecast"})
 Scope = Literal["asset", "sensor", "site"]
 
 
@@ -363,12 +363,12 @@ def is_point(node: Node) -> bool:
             return False
 
 
-def unit_of(node: Node, input_unit: str) -> str:
-    """The symbol of the unit a node's values are in, for a rule whose input is in `input_unit`."""
+def unit_of(node: Node, scale: Scale) -> str:
+    """The symbol of the unit to show a node's values in, for a rule that computes in `scale`."""
     dimension = dimension_of(node)
     if dimension == TEMPERATURES and not is_point(node):
         return "K"
-    return Scale(read_unit(input_unit)).unit_of(dimension).symbol
+    return scale.unit_of(dimension).symbol
 
 
 def constant(node: Node) -> float | None:

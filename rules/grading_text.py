@@ -277,7 +277,8 @@ def amount_of_threshold(ladder: LadderDraft, draft: Draft) -> float | None:
         written = {known.unit for known in (*ladder.enter.values(), *ladder.clear.values())}
         return draft.amount if len(written) == 1 else None
     dimension = ladder.checker.solver.dimension(ladder.value if draft.is_bare else draft)
-    return None if dimension is None else ex.constant(draft.build(dimension, ladder.is_point))
+    home = ladder.value.input
+    return None if dimension is None else ex.constant(draft.make(dimension, ladder.is_point, home))
 
 
 def build_ladder(ladder: LadderDraft) -> Ladder:
@@ -286,14 +287,15 @@ def build_ladder(ladder: LadderDraft) -> Ladder:
     assert value is not None
     dimension = ladder.checker.solver.dimension(value)
     assert dimension is not None
-    enter = {g: _folded(d.build(dimension, ladder.is_point)) for g, d in ladder.enter.items()}
-    clear = {g: _folded(d.build(dimension, ladder.is_point)) for g, d in ladder.clear.items()}
+    home, is_point = value.input, ladder.is_point
+    enter = {g: _folded(d.make(dimension, is_point, home)) for g, d in ladder.enter.items()}
+    clear = {g: _folded(d.make(dimension, is_point, home)) for g, d in ladder.clear.items()}
     for grade, entry in enter.items():
         clear.setdefault(grade, _behind(ladder, entry, dimension))
     written = {draft.unit for draft in ladder.enter.values() if draft.unit}
     own = value.unit if not written else ""
     return Ladder(
-        value=value.build(dimension, ladder.is_point),
+        value=value.make(dimension, is_point),
         direction="above" if ladder.direction == "above" else "below",
         enter=enter,
         clear=dict(sorted(clear.items())),
@@ -307,7 +309,8 @@ def _behind(ladder: LadderDraft, entry: ex.Node, dimension: Dimension) -> ex.Nod
     """The entry value less the deadband: below it for `above`, above it for `below`."""
     towards: ex.Operator = "-" if ladder.direction == "above" else "+"
     if ladder.deadband is not None:
-        band = ladder.deadband.build(dimension, False)
+        home = ladder.value.input if ladder.value is not None else None
+        band = ladder.deadband.make(dimension, False, home)
         return _folded(ex.Arithmetic(towards, entry, band, dimension, entry.place))
     if ladder.relative is None:
         return entry

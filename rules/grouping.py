@@ -151,7 +151,7 @@ def grouped(plan: "RulePlan") -> GroupPlan:
     owner = _input_of_value(value, rule)
     shown = _shown_signal(value, found)
     own_input = inputs.get(owner, rule.input)
-    unit = rule.ladder.shown if rule.ladder else ex.unit_of(value, own_input.unit or "1")
+    unit = rule.ladder.shown if rule.ladder else ex.unit_of(value, own_input.scale)
     whole = replace(plan, rule=replace(rule, input=own_input), value=value, unit=unit)
     return GroupPlan(whole, found, members, shown)
 

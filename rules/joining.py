@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from rules import expression as ex
 from rules import wording
 from rules.drafts import Draft, Kind
-from rules.syntax import Call, Chain, Infix, Within
-from rules.units import NUMBER, SHARES, TEMPERATURES, Dimension, times
+from rules.pack import Input
+from rules.syntax import Call, Chain, Infix, Within, place_of
+from rules.units import NUMBER, SHARES, SPEED, TEMPERATURES, WIND_FORCE, Dimension, times
 from rules.yaml_text import TextNode
 
 if TYPE_CHECKING:
@@ -32,37 +33,37 @@ def _sum(
     # Faults about `a + b` speak of b first: b is added to a.
     if not checker.equate(left, right, "used" if right.is_bare or left.is_bare else verb):
         return None
+    if wording.is_force_beside_speed(left, right, checker.solver):
+        wording.force_in_sum(left, right, checker.faults)
+        return None
     whole = _lead([left, right])
     is_temperature = checker.solver.dimension(whole) == TEMPERATURES
     kind = _sum_kind(syntax.operator, left.kind, right.kind)
     if kind is None and is_temperature:
         wording.two_points(right, syntax.operator, checker.faults)
         return None
-    place = node.part(syntax.start, syntax.end)
+    place = place_of(syntax, node)
+    own = left.input or right.input
 
-    def build(dimension: Dimension, is_point: bool) -> ex.Node:
+    def build(dimension: Dimension, is_point: bool, home: Input | None) -> ex.Node:
         of_left, of_right = _sides(syntax.operator, left.kind, right.kind, is_point)
+        home = own or home
         return ex.Arithmetic(
             syntax.operator,
-            left.build(dimension, of_left),
-            right.build(dimension, of_right),
+            left.build(dimension, of_left, home),
+            right.build(dimension, of_right, home),
             dimension,
             place,
         )
 
-    return Draft(
-        "quantity",
-        node.text[syntax.start : syntax.end],
-        node,
-        syntax.start,
-        syntax.end,
-        build,
+    return changed(
+        Draft.of("quantity", syntax, node, build),
         dimension=whole.dimension,
         variables=whole.variables,
         kind=kind or "difference",
         unit=whole.unit,
         is_bare=left.is_bare and right.is_bare,
-        input=left.input or right.input,
+        input=own,
     )
 
 
@@ -100,8 +101,7 @@ def _product(
             return None
     if syntax.operator == "/" and right.amount == 0:
         remedy = "what is divided by zero is never known"
-        place = wording.place_of(right)
-        checker.faults.add("E104", place, "a division by zero", remedy=remedy)
+        checker.faults.add("E104", right.place, "a division by zero", remedy=remedy)
         return None
     # Beside a quantity a share is a factor: `80 % * asset.p_max` is a pressure.
     of_left = NUMBER if _is_factor(left, right, sign) else left.dimension
@@ -109,35 +109,28 @@ def _product(
     powers = dict(left.variables)
     for variable, power in right.variables:
         powers[variable] = powers.get(variable, 0) + sign * power
-    place = node.part(syntax.start, syntax.end)
+    place = place_of(syntax, node)
     is_bare = left.is_bare and right.is_bare
 
-    def build(dimension: Dimension, is_point: bool) -> ex.Node:
+    def build(dimension: Dimension, is_point: bool, home: Input | None) -> ex.Node:
         a = checker.solver.dimension(left) if of_left == left.dimension else of_left
         b = checker.solver.dimension(right) if of_right == right.dimension else of_right
         assert a is not None
         assert b is not None
         # `2 * 150` beside a pressure is a number of kPa times a number.
         a = dimension if is_bare else a
-        return ex.Arithmetic(
-            syntax.operator, left.build(a, False), right.build(b, False), dimension, place
-        )
+        operands = left.build(a, False, home), right.build(b, False, None)
+        return ex.Arithmetic(syntax.operator, *operands, dimension, place)
 
     dimension = times(of_left, of_right, sign)
-    home = left.input or right.input
-    return Draft(
-        "quantity",
-        node.text[syntax.start : syntax.end],
-        node,
-        syntax.start,
-        syntax.end,
-        build,
+    own = left.input or right.input
+    return changed(
+        Draft.of("quantity", syntax, node, build),
         dimension=dimension,
         variables=tuple((variable, power) for variable, power in powers.items() if power),
-        kind="difference",
-        unit=home.scale.unit_of(dimension).symbol if home and not powers else "",
+        unit=own.scale.unit_of(dimension).symbol if own and not powers else "",
         is_bare=is_bare,
-        input=home,
+        input=own,
     )
 
 
@@ -149,7 +142,11 @@ def _is_factor(draft: Draft, other: Draft, sign: int) -> bool:
 
 def chain(checker: "Checker", syntax: Chain, operands: list[Draft], node: TextNode) -> Draft | None:
     """`a < b <= c`."""
-    place = node.part(syntax.start, syntax.end)
+    place = place_of(syntax, node)
+    if any(draft.sort == "none" for draft in operands):
+        asked = [draft for draft in operands if draft.sort != "none"]
+        if any(draft.sort != "grade" for draft in asked) or not asked:
+            return _existence(checker, syntax, operands, node)
     kind = _common_kind(checker, operands)
     if kind is None:
         return None
@@ -157,22 +154,57 @@ def chain(checker: "Checker", syntax: Chain, operands: list[Draft], node: TextNo
         message = "texts have no order"
         checker.faults.add("E207", place, message, remedy="compare them with `==` or `!=`")
         return None
+    if not _forces_fit(checker, syntax, operands):
+        return None
     lead = _lead(operands)
 
-    def build(dimension: Dimension, is_point: bool) -> ex.Node:
+    def build(dimension: Dimension, is_point: bool, _: Input | None) -> ex.Node:
         common = checker.solver.dimension(lead) or NUMBER
-        built = tuple(draft.build(common, kind != "difference") for draft in operands)
+        is_common_point = kind != "difference"
+        built = tuple(draft.build(common, is_common_point, lead.input) for draft in operands)
         return ex.Compare(syntax.operators, built, place)  # type: ignore[arg-type]
 
-    text = node.text[syntax.start : syntax.end]
-    return Draft("condition", text, node, syntax.start, syntax.end, build)
+    return Draft.of("condition", syntax, node, build)
+
+
+def _existence(
+    checker: "Checker", syntax: Chain, operands: list[Draft], node: TextNode
+) -> Draft | None:
+    """`asset.x != none`: whether the catalogue says anything of it."""
+    attribute = next((draft for draft in operands if draft.attribute is not None), None)
+    is_pair = len(operands) == 2 and syntax.operators[0] in ("==", "!=")
+    if attribute is None or attribute.attribute is None or not is_pair:
+        wording.no_none(operands, checker.faults)
+        return None
+    checker.solver.asked[attribute.attribute] += 1
+    place = place_of(syntax, node)
+
+    def build(dimension: Dimension, is_point: bool, home: Input | None) -> ex.Node:
+        of = checker.solver.dimension(attribute) or NUMBER
+        known = ex.Known(attribute.build(of, attribute.kind != "difference", home), place)
+        return known if syntax.operators[0] == "!=" else ex.Not(known, place)
+
+    return Draft.of("condition", syntax, node, build)
+
+
+def _forces_fit(checker: "Checker", syntax: Chain, operands: list[Draft]) -> bool:
+    """A force of the wind begins at a speed: only `>=` and `<` mean the same of both."""
+    links = zip(syntax.operators, operands, operands[1:], strict=False)
+    for operator, left, right in links:
+        if not wording.is_force_beside_speed(left, right, checker.solver):
+            continue
+        allowed = (">=", "<") if right.is_literal else ("<=", ">")
+        if operator not in allowed:
+            wording.force_compared(right if right.is_literal else left, operator, checker.faults)
+            return False
+    return True
 
 
 def member(
     checker: "Checker", syntax: Within, members: list[Draft], node: TextNode
 ) -> Draft | None:
     """`a in [b, c]`."""
-    place = node.part(syntax.start, syntax.end)
+    place = place_of(syntax, node)
     if len(members) == 1:
         checker.faults.add("E101", place, "an empty list", remedy="it could never be true")
         return None
@@ -180,46 +212,45 @@ def member(
     if kind is None:
         return None
     lead = _lead(members)
+    if checker.solver.dimension(lead) in (SPEED, WIND_FORCE):
+        for draft in members:
+            if wording.is_force_beside_speed(draft, lead, checker.solver):
+                wording.force_compared(draft, "in", checker.faults)
+                return None
 
-    def build(dimension: Dimension, is_point: bool) -> ex.Node:
+    def build(dimension: Dimension, is_point: bool, _: Input | None) -> ex.Node:
         common = checker.solver.dimension(lead) or NUMBER
-        operand, *items = (draft.build(common, kind != "difference") for draft in members)
+        is_common_point = kind != "difference"
+        operand, *items = (d.build(common, is_common_point, lead.input) for d in members)
         return ex.Member(operand, tuple(items), place)
 
-    text = node.text[syntax.start : syntax.end]
-    return Draft("condition", text, node, syntax.start, syntax.end, build)
+    return Draft.of("condition", syntax, node, build)
 
 
 def either(checker: "Checker", pair: list[Draft], syntax: Call, node: TextNode) -> Draft | None:
-    """`or_else(a, b)`: two quantities of one kind, or two conditions."""
+    """`or_else(a, b)`: two quantities of one kind, two grades, or two conditions."""
     first, second = pair
-    place = node.part(syntax.start, syntax.end)
+    place = place_of(syntax, node)
     lead, kind = first, first.kind
-    if first.sort == second.sort == "quantity":
+    if first.sort == "quantity" and second.sort in ("quantity", "grade"):
         common = _common_kind(checker, pair)
         if common is None:
             return None
         lead, kind = _lead(pair), common
+    elif first.sort == "grade" and second.sort != "condition":
+        if not _grades(checker, pair):
+            return None
     elif not first.sort == second.sort == "condition":
         wording.wrong_sort(second, wording.NOUNS[first.sort], checker.faults)
         return None
 
-    def build(dimension: Dimension, is_point: bool) -> ex.Node:
-        a, b = first.build(dimension, is_point), second.build(dimension, is_point)
+    def build(dimension: Dimension, is_point: bool, home: Input | None) -> ex.Node:
+        home = lead.input or home
+        a = first.build(dimension, is_point, home)
+        b = second.build(dimension, is_point, home)
         return ex.OrElse(a, b, dimension, place)
 
-    return changed(
-        lead,
-        text=node.text[syntax.start : syntax.end],
-        node=node,
-        start=syntax.start,
-        end=syntax.end,
-        build=build,
-        kind=kind,
-        is_literal=False,
-        attribute=None,
-        amount=None,
-    )
+    return changed(lead.moved(syntax, node), build=build, kind=kind)
 
 
 def _lead(drafts: list[Draft]) -> Draft:
@@ -229,7 +260,9 @@ def _lead(drafts: list[Draft]) -> Draft:
 
 
 def _common_kind(checker: "Checker", drafts: list[Draft]) -> Kind | None:
-    """Let quantities, or texts, be of one kind; None after a fault."""
+    """Let quantities, or texts, or grades be of one kind; None after a fault."""
+    if any(draft.sort == "grade" for draft in drafts):
+        return "difference" if _grades(checker, drafts) else None
     if any(draft.sort == "text" for draft in drafts):
         return "difference" if _texts(checker, drafts) else None
     wanted = [checker.wanted(draft, "quantity") for draft in drafts]
@@ -251,10 +284,22 @@ def _common_kind(checker: "Checker", drafts: list[Draft]) -> Kind | None:
 def _texts(checker: "Checker", drafts: list[Draft]) -> bool:
     """Let all be texts: quoted ones, and attributes; False after a fault."""
     is_right = True
+    words = next((draft.words for draft in drafts if draft.words), ())
     for draft in drafts:
         if draft.attribute is not None:
             checker.solver.texts.add(draft.attribute)
         elif draft.sort != "text":
             wording.wrong_sort(draft, wording.NOUNS["text"], checker.faults)
             is_right = False
+        elif words and not draft.words and draft.text.strip("\"'") not in words:
+            wording.unknown_text(draft, words, checker.faults)
+            is_right = False
     return is_right
+
+
+def _grades(checker: "Checker", drafts: list[Draft]) -> bool:
+    """Let all be grades; a number is none, whatever its author meant by it."""
+    wrong = [draft for draft in drafts if draft.sort not in ("grade", "none")]
+    for draft in wrong:
+        wording.no_grade(draft, checker.faults)
+    return not wrong

@@ -15,7 +15,7 @@ from rules.grade import Grade
 from rules.message import Message
 from rules.phrases import Language
 from rules.scenario import Scenario
-from rules.units import Scale, read_unit
+from rules.units import ONE, Scale
 from rules.yaml_text import MapNode
 from rules.yaml_text import Node as YamlNode
 
@@ -39,7 +39,8 @@ class Input:
     where: Node | None = None
 
 
-NO_INPUT = Input("", "1", Scale(read_unit("1")), None, None)
+# What a rule over other rules has instead of an input: no sensor type is called like this.
+NO_INPUT = Input("", "1", Scale(ONE), None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,3 +362,14 @@ class Book:
     def errors(self) -> list[Fault]:
         """What keeps packs out."""
         return self.faults.errors()
+
+
+def references(rule: Rule) -> frozenset[str]:
+    """The full names of the rules that a rule looks at; none of them may look back at it."""
+    during = [one.during for one in rule.suppress if not isinstance(one.during, str)]
+    steps = [step.condition for step in rule.sequence.steps] if rule.sequence else []
+    reset = [rule.sequence.reset] if rule.sequence and rule.sequence.reset else []
+    found = set(rule.rollup.of) if rule.rollup else set()
+    for top in (*rule.conditions, *rule.lets.values(), *during, *steps, *reset):
+        found |= {node.rule for node in ex.walk(top) if isinstance(node, ex.OtherRule)}
+    return frozenset(found)

@@ -330,7 +330,7 @@ def _rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
         grades=grades,
         features=features,
         value=value,
-        unit=rule.ladder.shown if rule.ladder else ex.unit_of(value, rule.input.unit),
+        unit=rule.ladder.shown if rule.ladder else ex.unit_of(value, rule.input.scale),
         is_per_reading=rule.is_local and all(feature.name == "value" for feature in features),
         is_plain_ladder=is_plain,
         is_above=rule.ladder is None or rule.ladder.direction == "above",

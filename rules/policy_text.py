@@ -199,7 +199,7 @@ def read_monotone(rule: Fields, checker: Checker) -> str:
     node = rule.text("monotone")
     if node is None:
         return ""
-    used = {name for _, name in checker.solver.seen}
+    used = {name for _, name, _ in checker.solver.seen}
     stems = {name.rpartition("_")[0] for name in used if name.rpartition("_")[2] in WORDS}
     if node.text not in stems and not checker.has_failed:
         message = f"no attribute `{node.text}_blue`, `{node.text}_red` is used in this rule"

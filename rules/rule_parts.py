@@ -1,6 +1,8 @@
 """The smaller sections of a rule: title, input, quality, lateness, model, `let`."""
 
 import re
+from collections.abc import Container
+from dataclasses import replace
 
 from rules.errors import Faults, did_you_mean, nearest
 from rules.fields import (
@@ -15,32 +17,24 @@ from rules.grade import Grade, read_grade
 from rules.pack import Input, Model, Quality
 from rules.phrases import LANGUAGES, Language
 from rules.policy_text import positive
-from rules.units import Scale, UnitError, read_unit
+from rules.units import OWN_SYMBOL, OWN_UNIT, Scale, UnitError, read_unit
 from rules.vocabulary import (
-    FEATURES,
-    FEATURES_LATER,
-    FUNCTIONS,
     INPUT,
     KEYS_BY,
     KINDS,
     LATENESS,
     MODEL,
-    NAMES_LATER,
     QUALITY,
-    SCOPES,
+    TAKEN,
     TEXTS,
-    TRUTHS,
-    refuse_later,
 )
 from rules.yaml_text import ListNode, MapNode, Node, TextNode
 
 VERSION = r"(>=|<=|==|!=|>|<)?\s*\d+(\.\d+)*"
 VERSIONS = re.compile(rf"{VERSION}(\s+{VERSION})*")
 LET_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-TAKEN = frozenset(
-    {*FEATURES, *FEATURES_LATER, *FUNCTIONS, *NAMES_LATER, *SCOPES, *TRUTHS, "input"}
-    | {"and", "or", "not", "in"}
-)
+# The type of an input over all sensor types.
+ALL_TYPES = "*"
 LANGUAGE_NAMES: dict[Language, str] = {"zh": "Chinese", "en": "English"}
 
 
@@ -85,45 +79,68 @@ def read_input(node: Node | None, faults: Faults) -> Input | None:
     if fields is None:
         return None
     kind_text = fields.text("type")
-    if kind_text is not None and kind_text.text == "*":
-        refuse_later("*", kind_text.place, faults, where=" (all sensor types)")
-    elif "type" not in fields.values:
+    if "type" not in fields.values:
         fields.required("type", "say which sensors: `type: methane`")
-    kind = identifier(kind_text, faults) if kind_text and kind_text.text != "*" else ""
+    is_any = kind_text is not None and kind_text.text == ALL_TYPES
+    kind = ALL_TYPES if is_any else identifier(kind_text, faults)
     period_ns = fields.duration("period")
     what = fields.word("kind", KINDS)
+    many = fields.truth("many", False)
+    fields.text("where")
+    if is_any and "unit" not in fields.values:
+        own = Scale(OWN_UNIT)
+        return Input(ALL_TYPES, OWN_SYMBOL, own, period_ns, what, many)  # type: ignore[arg-type]
     if not kind and "unit" not in fields.values:
         return None
     unit_text = fields.required("unit", 'say in which unit they report: `unit: "%"`')
     if unit_text is None:
+        return None
+    if is_any or unit_text.text == OWN_SYMBOL:
+        message = "an input of all types has no unit of its own" if is_any else "`*` is not a unit"
+        remedy = "remove `unit`" if is_any else 'write for example `unit: "%"`'
+        faults.add("E201", unit_text.place, message, remedy=remedy)
         return None
     try:
         unit = read_unit(unit_text.text)
     except UnitError as problem:
         faults.add("E201", unit_text.place, str(problem), remedy=problem.remedy)
         return None
-    return Input(kind, unit.symbol or "1", Scale(unit), period_ns, what)  # type: ignore[arg-type]
+    symbol = unit.symbol or "1"
+    return Input(kind, symbol, Scale(unit), period_ns, what, many)  # type: ignore[arg-type]
 
 
-def read_inputs(node: Node | None, faults: Faults) -> tuple[dict[str, Input], frozenset[str]]:
-    """Named inputs, and which of them are sets.
-
-    This version refuses `inputs` at their key; they are read so that the expressions over them are
-    checked all the same.
-    """
-    if not isinstance(node, MapNode):
-        return {}, frozenset()
-    inputs: dict[str, Input] = {}
-    many: set[str] = set()
+def read_inputs(node: Node | None, faults: Faults) -> dict[str, Input | None]:
+    """Named inputs, None for one with a fault; they compute in one scale."""
+    if node is None:
+        return {}
+    if not isinstance(node, MapNode) or not node.entries:
+        wrong_shape(node, "`inputs` is a mapping: {p: {type: …, unit: …}}", faults)
+        return {}
+    inputs: dict[str, Input | None] = {}
     for key, value in node.entries:
-        # What is refused inside has been refused as a whole.
-        found = read_input(value, Faults())
-        if found is not None:
-            inputs[key.text] = found
-        is_many = value.get("many") if isinstance(value, MapNode) else None
-        if isinstance(is_many, TextNode) and is_many.text == "true":
-            many.add(key.text)
-    return inputs, frozenset(many)
+        found = read_input(value, faults)
+        if key.text in TAKEN - {"p"} or not LET_NAME.fullmatch(key.text):
+            why = "means something already" if key.text in TAKEN else "is not a name"
+            remedy = "choose another: letters A-Z a-z, digits and _"
+            faults.add("E114", key.place, f"`{key.text}` {why}", remedy=remedy)
+        inputs[key.text] = found
+    basis = tuple(one.scale.unit for one in inputs.values() if one is not None)
+    if len(basis) < 2:
+        return inputs
+    return {
+        name: replace(one, scale=Scale(one.scale.unit, basis)) if one is not None else None
+        for name, one in inputs.items()
+    }
+
+
+def where_nodes(fields: Fields) -> dict[str, TextNode]:
+    """The `where` of each input by its name, "" for the only one."""
+    whole = {"": fields.node.get("input")}
+    named = fields.node.get("inputs")
+    if isinstance(named, MapNode):
+        whole.update({key.text: value for key, value in named.entries})
+    found = {name: one.get("where") for name, one in whole.items() if isinstance(one, MapNode)}
+    return {name: one for name, one in found.items() if isinstance(one, TextNode) and one.text}
 
 
 def read_by(rule: Fields, rollup: Fields | None, *, is_cluster: bool) -> tuple[str, ...]:
@@ -248,7 +265,7 @@ def read_model(rule: Fields) -> Model | None:
     )
 
 
-def read_lets(rule: Fields) -> dict[str, TextNode]:
+def read_lets(rule: Fields, inputs: Container[str]) -> dict[str, TextNode]:
     """The rule's own names, their expressions not looked at yet."""
     node = rule.node_of("let")
     if node is None:
@@ -259,8 +276,9 @@ def read_lets(rule: Fields) -> dict[str, TextNode]:
     lets: dict[str, TextNode] = {}
     for key, value in whole_entries(node, rule.faults):
         text = as_text_node(value, rule.faults)
-        if key.text in TAKEN or not LET_NAME.fullmatch(key.text):
-            why = "means something already" if key.text in TAKEN else "is not a name"
+        is_taken = key.text in TAKEN or key.text in inputs
+        if is_taken or not LET_NAME.fullmatch(key.text):
+            why = "means something already" if is_taken else "is not a name"
             remedy = "choose another: letters A-Z a-z, digits and _"
             rule.faults.add("E114", key.place, f"`{key.text}` {why}", remedy=remedy)
         elif text is not None:

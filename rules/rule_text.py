@@ -21,10 +21,11 @@ from rules.errors import Faults
 from rules.feeds_text import ONLY
 from rules.fields import Fields, identifier
 from rules.grade import COLOURS, Grade
+from rules.macros import Macros
 from rules.message import NO_MESSAGE
 from rules.message_text import read_message
 from rules.override_text import read_overrides
-from rules.pack import NO_INPUT, Rule, Suppression, Written
+from rules.pack import NO_INPUT, Input, Rule, Suppression, Written
 from rules.scenario_text import read_scenarios
 from rules.units import Dimension
 from rules.vocabulary import MODES, RULE
@@ -59,7 +60,7 @@ class Drafts:
 
 
 def read_rule(
-    node: Node, pack: str, macros: frozenset[str], faults: Faults, *, today: str = ""
+    node: Node, pack: str, macros: Macros, faults: Faults, *, today: str = ""
 ) -> Rule | None:
     """Read one rule; None after a fault, and then `faults` says why.
 
@@ -69,7 +70,7 @@ def read_rule(
     fields = Fields.open(node, RULE, faults)
     if fields is None or not isinstance(node, MapNode):
         return None
-    checker = _checker(fields, macros)
+    checker = _checker(fields, pack, macros)
     drafts = _draft(fields, checker)
     is_settled = checker.settle() and not checker.has_failed
     if drafts.grading.ladder is not None:
@@ -90,24 +91,21 @@ def read_rule(
     return None if faults.errors() else rule
 
 
-def _read_again(node: MapNode, faults: Faults, *, pack: str, macros: frozenset[str]) -> Rule | None:
+def _read_again(node: MapNode, faults: Faults, *, pack: str, macros: Macros) -> Rule | None:
     """Read a rule over whose mapping overrides were laid."""
     return read_rule(node, pack, macros, faults)
 
 
 def _draft(fields: Fields, checker: Checker) -> Drafts:
     """Draft every expression of a rule."""
-    inputs = fields.node_of("inputs")
-    nodes = (
-        {key.text: value for key, value in inputs.entries} if isinstance(inputs, MapNode) else {}
-    )
-    if (only := fields.node_of("input")) is not None:
-        nodes[""] = only
     where: dict[str, Draft] = {}
-    for name, node in nodes.items():
-        text = node.get("where") if isinstance(node, MapNode) else None
-        draft = checker.condition(text) if isinstance(text, TextNode) else None
-        if draft is not None:
+    for name, text in rule_parts.where_nodes(fields).items():
+        draft = checker.condition_of(text, name)
+        if draft is not None and checker.looks_at_readings:
+            message = "`where` chooses sensors by their attributes, before there are readings"
+            remedy = "write for example `where: 'asset.limit != none'`"
+            checker.faults.add("E309", draft.place, message, remedy=remedy)
+        elif draft is not None:
             where[name] = draft
     cluster = cluster_text.draft_cluster(fields, checker)
     sequence = sequence_text.draft_sequence(fields, checker)
@@ -133,7 +131,8 @@ def _plain(fields: Fields, drafts: Drafts, checker: Checker, pack: str) -> Rule:
     by = rule_parts.read_by(fields, rollup_fields, is_cluster=drafts.cluster is not None)
     rollup = rollup_text.read_rollup(rollup_fields, pack) if rollup_fields else None
     possible = tuple(COLOURS) if rollup_fields else grades
-    inputs = checker.inputs or ({"": checker.main} if checker.main else {})
+    whole = checker.inputs or {"": checker.main}
+    inputs = {name: source for name, source in whole.items() if source is not None}
     periods_ns = {name or ONLY: source.period_ns for name, source in inputs.items()}
     lateness_ns, revises = rule_parts.read_lateness(fields)
     return Rule(
@@ -157,7 +156,7 @@ def _plain(fields: Fields, drafts: Drafts, checker: Checker, pack: str) -> Rule:
         tests=read_scenarios(fields.items("tests"), periods_ns or None, faults, pack=pack),
         model=rule_parts.read_model(fields),
         place=fields.key_place("id"),
-        inputs=dict(inputs),
+        inputs=inputs,
         rollup=rollup,
         flap=policy_text.read_flap(fields),
         budget=policy_text.read_budget(fields, by),
@@ -179,9 +178,11 @@ def _with_nodes(rule: Rule, drafts: Drafts, checker: Checker) -> Rule:
         grade: grading_text.build_level(checker, level) for grade, level in grading.levels.items()
     }
     inputs = {
-        name: changed(source, where=checker.built(drafts.where[name]))
-        if name in drafts.where
-        else source
+        name: changed(
+            source,
+            many=source.many or name in checker.sets,
+            where=checker.built(drafts.where[name]) if name in drafts.where else None,
+        )
         for name, source in rule.inputs.items()
     }
     suppress = [
@@ -192,7 +193,11 @@ def _with_nodes(rule: Rule, drafts: Drafts, checker: Checker) -> Rule:
         rule,
         input=next(iter(inputs.values()), NO_INPUT),
         inputs=inputs,
-        lets={name: checker.built(draft) for name, draft in drafts.lets.items() if draft},
+        lets={
+            name: checker.built(draft)
+            for name, draft in drafts.lets.items()
+            if draft is not None and draft.sort != "set"
+        },
         ladder=grading_text.build_ladder(grading.ladder) if grading.ladder else None,
         levels=levels or None,
         sequence=sequence_text.build_sequence(drafts.sequence, checker)
@@ -204,25 +209,39 @@ def _with_nodes(rule: Rule, drafts: Drafts, checker: Checker) -> Rule:
     )
 
 
-def _checker(fields: Fields, macros: frozenset[str]) -> Checker:
+def _checker(fields: Fields, pack: str, macros: Macros) -> Checker:
     """What the expressions of this rule may look at."""
     faults = fields.faults
-    inputs, many = rule_parts.read_inputs(fields.node.get("inputs"), faults)
+    inputs = rule_parts.read_inputs(fields.node_of("inputs"), faults)
     main = rule_parts.read_input(fields.node_of("input"), faults)
     by = fields.node.get("by")
     key = by.source.text[by.start : by.end].strip("[] ") if by else ""
-    # Rules over several inputs or other rules are refused as a whole, where they say so.
+    has_input = "input" in fields.values or "inputs" in fields.values
+    if "input" in fields.values and "inputs" in fields.values:
+        place = fields.key_place("inputs")
+        faults.add("E303", place, "a rule has `input` or `inputs`, not both", remedy="keep one")
+    # Rules over several inputs or other rules say of themselves what they need.
     has_other = any(fields.node.get(part) is not None for part in ("inputs", "rollup"))
     if "input" not in fields.values and not has_other and key in ("", "sensor"):
         fields.required("input", 'input: {type: methane, unit: "%"}')
+        has_input = True
+    cluster = fields.node.get("cluster")
+    of = cluster.get("of") if isinstance(cluster, MapNode) else None
+    whole: dict[str, Input | None] = inputs or {"": main}
     return Checker(
         faults=faults,
         main=main,
         inputs=inputs,
-        many=many,
-        lets=rule_parts.read_lets(fields),
-        macros=macros,
+        many=frozenset(name for name, one in whole.items() if one is not None and one.many),
+        lets=rule_parts.read_lets(fields, inputs),
         key=key,
+        pack=pack,
+        macros=macros,
+        steps=sequence_text.step_names(fields.node.get("sequence"))
+        if fields.node.get("sequence") is not None
+        else None,
+        cluster=of.text if isinstance(of, TextNode) and of.text in inputs else None,
+        has_input=has_input,
     )
 
 

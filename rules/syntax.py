@@ -1,7 +1,8 @@
 """Syntax: the text of an expression becomes a tree that still knows where everything stands.
 
 Nothing is meant yet: names are names and `5m` is five of something. A tree is at most 50 deep and
-an expression at most 2 KiB long, so that whoever walks it may recurse.
+an expression at most 2 KiB long, so that whoever walks it may recurse. What a macro has put there
+stands where the macro is used, and says so in `inside`.
 """
 
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Literal
 
 from lark import Lark, Token, Tree, UnexpectedInput, UnexpectedToken
 
-from rules.errors import Faults
+from rules.errors import Faults, Place
 from rules.yaml_text import TextNode
 
 LENGTH_MAX = 2048
@@ -67,6 +68,7 @@ class Leaf:
     start: int
     end: int
     depth: int = 1
+    inside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Call:
     start: int
     end: int
     depth: int
+    inside: str = ""
 
     @property
     def name_end(self) -> int:
@@ -117,6 +120,7 @@ class Prefix:
     start: int
     end: int
     depth: int
+    inside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class Infix:
     start: int
     end: int
     depth: int
+    inside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +145,7 @@ class Chain:
     start: int
     end: int
     depth: int
+    inside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +157,7 @@ class Within:
     start: int
     end: int
     depth: int
+    inside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +169,18 @@ class Logic:
     start: int
     end: int
     depth: int
+    inside: str = ""
 
 
 Syntax = Leaf | Call | Prefix | Infix | Chain | Within | Logic
 Piece = Syntax | Argument | Arguments | Token
+
+
+def place_of(syntax: Syntax | Argument, node: TextNode) -> Place:
+    """Where a node of the tree stands; of a macro's, where the macro is used."""
+    place = node.part(syntax.start, syntax.end)
+    inside = "" if isinstance(syntax, Argument) else syntax.inside
+    return replace(place, inside=inside) if inside else place
 
 
 def parse(node: TextNode, faults: Faults) -> Syntax | None:

@@ -1,151 +1,54 @@
-"""Units: a closed table, with dimensions, so that metres never meet minutes.
-
-A dimension is a tuple of exponents over ten bases. Four of them are not of the SI: a share (%, ppm)
-is kept apart from a plain number, because `0.5` beside methane in % means 0.5 %, not a half; and
-%LEL, turbidity, sound and the like convert into nothing but themselves.
+"""Units: what a text such as `5 kPa/min` measures, and how much of it, in a rule's own scale.
 
 Temperatures have points and differences: 20 °C is 293.15 K as a point, but a rise of 20 °C is a
-rise of 20 K. `Scale` carries both.
+rise of 20 K. `Scale` carries both. The table itself is in `unit_table`.
 """
 
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 
 from rules.errors import nearest
+from rules.unit_table import (
+    BASES,
+    BEAUFORT,
+    DURATION,
+    LENGTH,
+    NAMES,
+    NUMBER,
+    OFFSETS,
+    OWN,
+    RATE,
+    SHARE,
+    SHARES,
+    SPEED,
+    SPELLINGS,
+    TABLE,
+    TEMPERATURES,
+    TIME,
+    WIND_FORCE,
+    Dimension,
+)
+
+__all__ = [
+    "BASES",
+    "DURATION",
+    "LENGTH",
+    "NUMBER",
+    "OWN",
+    "SHARES",
+    "SPEED",
+    "TABLE",
+    "TEMPERATURES",
+    "WIND_FORCE",
+    "Dimension",
+]
 
 NS_PER_S = 1_000_000_000
-# The last four are not of the SI: a share is kept apart from a number, the others stand alone.
-BASES = ("m", "kg", "s", "A", "K", "cd", "share", "%LEL", "NTU", "dB")
-TIME, SHARE = 2, 6
-
-Dimension = tuple[int, ...]
-
-
-def _dimension(text: str) -> Dimension:
-    """A dimension written as `kg m^-1 s^-2`."""
-    powers = dict.fromkeys(BASES, 0)
-    for part in text.split():
-        base, _, power = part.partition("^")
-        assert base in powers
-        powers[base] = int(power or 1)
-    return tuple(powers.values())
-
-
-NUMBER = _dimension("")
-LENGTH = _dimension("m")
-MASS = _dimension("kg")
-DURATION = _dimension("s")
-RATE = _dimension("s^-1")
-CURRENT = _dimension("A")
-TEMPERATURES = _dimension("K")
-LIGHT = _dimension("cd m^-2")
-SHARES = _dimension("share")
-EXPLOSIVE = _dimension("%LEL")
-TURBIDITY = _dimension("NTU")
-SOUND = _dimension("dB")
-AREA = _dimension("m^2")
-VOLUME = _dimension("m^3")
-SPEED = _dimension("m s^-1")
-ACCELERATION = _dimension("m s^-2")
-PRESSURE = _dimension("kg m^-1 s^-2")
-FORCE = _dimension("kg m s^-2")
-POWER = _dimension("kg m^2 s^-3")
-VOLTAGE = _dimension("kg m^2 s^-3 A^-1")
-RESISTANCE = _dimension("kg m^2 s^-3 A^-2")
-FLOW = _dimension("m^3 s^-1")
-CONCENTRATION = _dimension("kg m^-3")
-
-NAMES = {
-    NUMBER: "a number",
-    LENGTH: "a length",
-    MASS: "a mass",
-    DURATION: "a duration",
-    RATE: "a frequency",
-    CURRENT: "a current",
-    TEMPERATURES: "a temperature",
-    LIGHT: "a brightness",
-    SHARES: "a share",
-    EXPLOSIVE: "a share of the explosive limit",
-    TURBIDITY: "a turbidity",
-    SOUND: "a sound level",
-    AREA: "an area",
-    VOLUME: "a volume",
-    SPEED: "a length per time",
-    ACCELERATION: "an acceleration",
-    PRESSURE: "a pressure",
-    FORCE: "a force",
-    POWER: "a power",
-    VOLTAGE: "a voltage",
-    RESISTANCE: "a resistance",
-    FLOW: "a flow",
-    CONCENTRATION: "a concentration",
-}
-
-# symbol: factor to the bases, dimension
-TABLE: dict[str, tuple[float, Dimension]] = {
-    "1": (1.0, NUMBER),
-    "%": (0.01, SHARES),
-    "‰": (1e-3, SHARES),
-    "ppm": (1e-6, SHARES),
-    "ppb": (1e-9, SHARES),
-    "%LEL": (1.0, EXPLOSIVE),
-    "nm": (1e-9, LENGTH),
-    "um": (1e-6, LENGTH),
-    "mm": (1e-3, LENGTH),
-    "cm": (1e-2, LENGTH),
-    "dm": (0.1, LENGTH),
-    "m": (1.0, LENGTH),
-    "km": (1e3, LENGTH),
-    "mg": (1e-6, MASS),
-    "ug": (1e-9, MASS),
-    "g": (1e-3, MASS),
-    "kg": (1.0, MASS),
-    "t": (1e3, MASS),
-    "ns": (1e-9, DURATION),
-    "us": (1e-6, DURATION),
-    "ms": (1e-3, DURATION),
-    "s": (1.0, DURATION),
-    "min": (60.0, DURATION),
-    "h": (3600.0, DURATION),
-    "d": (86400.0, DURATION),
-    "w": (604800.0, DURATION),
-    "Hz": (1.0, RATE),
-    "kHz": (1e3, RATE),
-    "rpm": (1 / 60, RATE),
-    "K": (1.0, TEMPERATURES),
-    "°C": (1.0, TEMPERATURES),
-    "Pa": (1.0, PRESSURE),
-    "hPa": (1e2, PRESSURE),
-    "kPa": (1e3, PRESSURE),
-    "MPa": (1e6, PRESSURE),
-    "bar": (1e5, PRESSURE),
-    "mbar": (1e2, PRESSURE),
-    "N": (1.0, FORCE),
-    "kN": (1e3, FORCE),
-    "gal": (1e-2, ACCELERATION),
-    "L": (1e-3, VOLUME),
-    "mL": (1e-6, VOLUME),
-    "m3": (1.0, VOLUME),
-    "NTU": (1.0, TURBIDITY),
-    "V": (1.0, VOLTAGE),
-    "mV": (1e-3, VOLTAGE),
-    "kV": (1e3, VOLTAGE),
-    "A": (1.0, CURRENT),
-    "mA": (1e-3, CURRENT),
-    "W": (1.0, POWER),
-    "kW": (1e3, POWER),
-    "MW": (1e6, POWER),
-    "Ω": (1.0, RESISTANCE),
-    "kΩ": (1e3, RESISTANCE),
-    "dB": (1.0, SOUND),
-    "lx": (1.0, LIGHT),
-}
-# Other spellings of the same unit.
-SPELLINGS = {"lux": "lx", "℃": "°C", "gals": "gal", "Gal": "gal", "l": "L", "Ohm": "Ω", "ohm": "Ω"}
-# °C as a point: 0 °C is 273.15 K.
-OFFSETS = {"°C": 273.15}
-SYMBOL = re.compile(r"(?P<name>%[A-Za-z]*|‰|°C|℃|1|[A-Za-zµμΩ]+)(?P<power>\^?-?\d|[²³])?")
+# What an input over all sensor types writes as its unit.
+OWN_SYMBOL = "*"
+SYMBOL = re.compile(r"(?P<name>%[A-Za-z]*|‰|°C|℃|°|1|[A-Za-zµμΩε]+)(?P<power>\^?-?\d|[²³])?")
 DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)[ ]?(ns|us|ms|s|min|m|h|d|w)")
 
 
@@ -173,10 +76,14 @@ class Unit:
 ONE = Unit("", 1.0, NUMBER)
 SECOND = Unit("s", 1.0, DURATION)
 PERCENT = Unit("%", 0.01, SHARES)
+OWN_UNIT = Unit(OWN_SYMBOL, 1.0, OWN)
+METRE_PER_S = Unit("m/s", 1.0, SPEED)
 
 
 def read_unit(text: str) -> Unit:
     """The unit of a text such as `kPa/min` or `cm/s^2`; UnitError when the table lacks it."""
+    if text == OWN_SYMBOL:
+        return OWN_UNIT
     parts = re.split(r"([/·])", text.strip())
     factor, dimension, sign = 1.0, NUMBER, 1
     for part in parts:
@@ -238,32 +145,46 @@ def describe(dimension: Dimension) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """The units a rule computes in: its input's own unit, and what follows from it.
+    """The units a rule computes in: its inputs' own units, and what follows from them.
 
-    A value of the input is never converted. All other quantities are brought to units in which
+    A value of the only input is never converted. All other quantities are brought to units in which
     plain arithmetic is right: seconds for time, and for one other base, the pivot, whatever makes
     the input's unit come out with the factor 1. So kPa stays kPa, and a slope is in kPa/s.
+
+    `unit` is that of one input, `basis` has those of all inputs of the rule where there are
+    several: each finds a pivot of its own if it can, and is multiplied with `input_factor` if not.
     """
 
     unit: Unit
+    basis: tuple[Unit, ...] = ()
+
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """The units of all inputs of the rule."""
+        return self.basis or (self.unit,)
 
     def factor(self, dimension: Dimension) -> float:
         """What one of this scale's units of a dimension is in the bases."""
-        pivot = next(
-            (at for at, power in enumerate(self.unit.dimension) if power and at != TIME), None
-        )
-        if pivot is None:
-            return 1.0
-        power = Fraction(dimension[pivot], self.unit.dimension[pivot])
-        return (
-            self.unit.factor ** int(power)
-            if power.denominator == 1
-            else float(self.unit.factor ** float(power))
-        )
+        factor = 1.0
+        for base, power, unit_factor in _pivots(self.units):
+            exponent = Fraction(dimension[base], power)
+            factor *= (
+                unit_factor ** int(exponent)
+                if exponent.denominator == 1
+                else float(unit_factor ** float(exponent))
+            )
+        return factor
 
     def offset(self, dimension: Dimension) -> float:
         """What a point of 0 in this scale is in the bases."""
-        return self.unit.offset if dimension == self.unit.dimension else 0.0
+        own = next((unit for unit in self.units if unit.dimension == dimension), None)
+        return own.offset if own is not None else 0.0
+
+    @property
+    def input_shift(self) -> float:
+        """What is added to a reading, then, where it is a point: 0, but for K beside °C."""
+        shift = self.unit.offset - self.offset(self.unit.dimension)
+        return _clean(shift / self.factor(self.unit.dimension))
 
     @property
     def input_factor(self) -> float:
@@ -289,8 +210,9 @@ class Scale:
 
     def unit_of(self, dimension: Dimension) -> Unit:
         """A unit to show values of a dimension in: the input's, per second or times second."""
-        if dimension == self.unit.dimension:
-            return self.unit
+        for unit in (self.unit, *self.basis):
+            if dimension == unit.dimension:
+                return unit
         rest = times(dimension, self.unit.dimension, -1)
         power = rest[TIME]
         if power and rest == tuple(power if at == TIME else 0 for at in range(len(rest))):
@@ -300,6 +222,33 @@ class Scale:
         if dimension == SHARES:
             return PERCENT
         return Unit(base_symbol(dimension), 1.0, dimension)
+
+
+@cache
+def _pivots(units: tuple[Unit, ...]) -> tuple[tuple[int, int, float], ...]:
+    """Of each unit that needs one: the base that is its pivot, its power there, its factor.
+
+    A pivot must not occur in the units before it, or it would change what they come out as; the
+    base that the fewest other units have is taken.
+    """
+    found: list[tuple[int, int, float]] = []
+    for at, unit in enumerate(units):
+        taken = {base for base, _, _ in found}
+        settled = {base for one in units[:at] for base, power in enumerate(one.dimension) if power}
+        free = [
+            base
+            for base, power in enumerate(unit.dimension)
+            if power and base != TIME and base not in taken | settled
+        ]
+        if not free:
+            continue
+        others = [one.dimension for one in units if one.dimension != unit.dimension]
+        pivot = min(free, key=lambda base: sum(bool(other[base]) for other in others))
+        rest = 1.0
+        for base, power, factor in found:
+            rest *= factor ** float(Fraction(unit.dimension[base], power))
+        found.append((pivot, unit.dimension[pivot], unit.factor / rest))
+    return tuple(found)
 
 
 def _ratio(value: float, theirs: float, ours: float) -> float:
@@ -344,19 +293,35 @@ def attribute_value(text: str, dimension: Dimension, scale: Scale, *, is_point: 
     if dimension == DURATION and (length_ns := duration_ns(text)) is not None:
         return length_ns / NS_PER_S
     amount, symbol = read_quantity(text)
-    if not symbol and dimension in (NUMBER, scale.unit.dimension):
-        unit = scale.unit if dimension == scale.unit.dimension else ONE
-        return scale.bring(amount, unit, is_point=is_point)
+    home = next((unit for unit in (scale.unit, *scale.basis) if unit.dimension == dimension), None)
+    if not symbol and (home is not None or dimension == NUMBER):
+        return scale.bring(amount, home or ONE, is_point=is_point)
     if not symbol:
         message = f"`{text}` needs a unit: the rule compares it with {describe(dimension)}"
         raise UnitError(message)
     unit = read_unit(symbol)
     if dimension == NUMBER and unit.dimension == SHARES:
         return amount * unit.factor
+    if dimension == SPEED and unit.dimension == WIND_FORCE:
+        return scale.bring(wind_of_force(amount), METRE_PER_S, is_point=False)
     if unit.dimension != dimension:
         message = f"`{text}` is {describe(unit.dimension)}, but the rule compares it with "
         raise UnitError(message + describe(dimension))
     return scale.bring(amount, unit, is_point=is_point)
+
+
+def wind_of_force(force: float) -> float:
+    """The least wind of a force, in m/s; UnitError when the scale has no such force."""
+    if force not in range(len(BEAUFORT)):
+        message = f"`{force:g}` is no force of the wind"
+        raise UnitError(message, f"write a whole number from 0 to {len(BEAUFORT) - 1}")
+    return BEAUFORT[int(force)]
+
+
+def force_of_wind(speed_m_s: float) -> int | None:
+    """The force that begins at this wind; None where none does."""
+    near = (at for at, least in enumerate(BEAUFORT) if abs(least - speed_m_s) < 1e-9)
+    return next(near, None)
 
 
 def read_duration(text: str) -> int:

@@ -5,10 +5,13 @@ name, so that a pack written for a fuller engine is never half obeyed. Everythin
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from rules.errors import Faults, Place, did_you_mean
 from rules.expression import Scope
+from rules.feature_words import FEATURES, FeatureWord
+from rules.grade import FOREIGN, SPELLINGS
+
+__all__ = ["FEATURES", "FeatureWord"]
 
 LANGUAGE_VERSION = "1"
 
@@ -82,51 +85,25 @@ MODES = frozenset({"live", "shadow", "disabled"})
 KINDS = frozenset({"gauge", "increment", "counter", "waveform"})
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureWord:
-    """A feature of one sensor: how many windows it takes, and what comes out.
-
-    of      input: the unit of the input · difference: the same, never a point · rate: per second ·
-            number: a plain number · duration: seconds
-    """
-
-    windows: Literal[0, 1, 2]
-    of: Literal["input", "difference", "rate", "number", "duration"]
-    meaning: str
-
-
-FEATURES = {
-    "value": FeatureWord(0, "input", "last good reading; unknown when older than `stale_after`"),
-    "mean": FeatureWord(1, "input", "mean of the readings of a window"),
-    "min": FeatureWord(1, "input", "least reading of a window"),
-    "max": FeatureWord(1, "input", "greatest reading of a window"),
-    "std": FeatureWord(1, "difference", "standard deviation of the readings of a window"),
-    "range": FeatureWord(1, "difference", "greatest minus least reading of a window"),
-    "sum": FeatureWord(1, "difference", "sum of the readings of a window, for increments"),
-    "count": FeatureWord(1, "number", "number of good readings in a window; never unknown"),
-    "slope": FeatureWord(1, "rate", "least-squares slope over a window, per time"),
-    "rise": FeatureWord(1, "difference", "last minus least reading of a window"),
-    "drop": FeatureWord(1, "difference", "greatest minus last reading of a window"),
-    "change": FeatureWord(1, "difference", "last minus first reading of a window"),
-    "stalta": FeatureWord(2, "number", "short-term over long-term average, recursive"),
-    "age": FeatureWord(0, "duration", "time since the last reading of any quality; never unknown"),
-    "unchanged": FeatureWord(0, "duration", "time since the value last changed"),
-    "coverage": FeatureWord(1, "number", "share of the expected readings of a window, 0 to 1"),
-    "anomaly": FeatureWord(0, "number", "score of the bound model, 0 to 1"),
-}
 # Features that speak about the data and not about the world.
-DATA_FEATURES = frozenset({"age", "count", "coverage"})
-FEATURES_LATER = _words(
-    "median p rate ewma zscore mad_score noise bad_share forecast time_to inverse_velocity pga pgv "
-    "neighbours same rule season hour in_calendar"
-)
+DATA_FEATURES = frozenset({"age", "count", "coverage", "bad_share"})
+COUNTS = _words("votes share")
+TRUTH_METHODS = _words("any all")
 SET_METHODS = _words("votes share any all max_of min_of mean_of median_of")
-METHODS_LATER = SET_METHODS | {"within", "grade", "hull", "size"}
-NAMES_LATER = _words("seq cluster none never blue yellow orange red")
-KEYWORDS_LATER = _words("offset robust trend p radius")
+# What `cluster` has beside the methods of sets.
+CLUSTER_METHODS = {"max": "max_of", "min": "min_of", "mean": "mean_of", "median": "median_of"}
+SET_MAKERS = _words("neighbours same")
+RULE_PARTS = _words("grade age within")
+CALENDAR = _words("season hour in_calendar")
+SEASONS = ("spring", "summer", "autumn", "winter")
+GRADE_WORDS = frozenset({"none", *SPELLINGS, *FOREIGN})
 SCOPES: tuple[Scope, ...] = ("asset", "sensor", "site")
 FUNCTIONS = ("known", "or_else")
 TRUTHS = {"true": True, "false": False}
+# Words that no `let` and no macro may take; `p` may still be the name of an input.
+TAKEN = frozenset(
+    {*FEATURES, *FUNCTIONS, *SCOPES, *TRUTHS, *SET_MAKERS, *CALENDAR, *GRADE_WORDS}
+) | {"and", "or", "not", "in", "input", "rule", "seq", "cluster", "never"}
 
 
 def refuse_later(word: str, place: Place, faults: Faults, *, where: str = "") -> None:
@@ -150,8 +127,4 @@ def refuse_unknown_key(key: str, section: Section, place: Place, faults: Faults)
 
 def features_text() -> str:
     """Every feature with its meaning, for `tocsin explain features`."""
-    lines = []
-    for name, word in FEATURES.items():
-        shown = {0: name, 1: f"{name}(w)", 2: f"{name}(s, l)"}[word.windows]
-        lines.append(f"{shown:<14} {word.meaning}")
-    return "\n".join(lines)
+    return "\n".join(f"{word.usage:<26} {word.meaning}" for word in FEATURES.values())

@@ -14,6 +14,7 @@ from rules import book
 from rules import expression as ex
 from rules.errors import Faults, RuleErrors
 from rules.grade import Grade
+from rules.macros import NO_MACROS
 from rules.pack import Model
 from rules.rule_text import read_rule
 from rules.units import NS_PER_S
@@ -282,7 +283,7 @@ def test_a_spoilt_pack_is_refused_or_read_and_never_crashes(seed: int, count: in
         rules = root.get("rules")
         for node in rules.items if isinstance(rules, ListNode) else ():
             mine = Faults()
-            rule = read_rule(node, "p", frozenset(), mine)
+            rule = read_rule(node, "p", NO_MACROS, mine)
             assert (rule is None) <= bool(mine.errors())
             faults.extend(mine)
     lines = text.split("\n")

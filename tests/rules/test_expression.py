@@ -13,7 +13,7 @@ from rules import expression as ex
 from rules.errors import Faults
 from rules.grade import Grade
 from rules.syntax import parse
-from rules.units import NS_PER_S, read_unit
+from rules.units import NS_PER_S, Scale, read_unit
 from tests.rules.writing import codes, load_text, only_rule, pack_text, scalar
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "design" / "rule-examples"
@@ -186,7 +186,7 @@ def test_every_quantity_has_a_unit_to_show(
 ) -> None:
     node = condition(tmp_path, text, unit)
     assert isinstance(node, ex.Compare)
-    assert ex.unit_of(node.operands[0], unit) == shown
+    assert ex.unit_of(node.operands[0], Scale(read_unit(unit))) == shown
 
 
 @pytest.mark.parametrize(
