@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.floor import Argument, Call, Floor
-from kernels import ladder, latch, onset, panes, stage, standing, windows
+from kernels import ladder, latch, onset, panes, stage, standing, sweep, windows
 from kernels.columns import aligned
 
 # Readings of a frame; samples of a block: 256 sensors * 100 samples * 5 bytes = 125 KiB.
@@ -313,7 +313,7 @@ def judge_panes(load: Load) -> Case:
     def run(low: Array, high: Array) -> None:
         start, rows = 0, int((high - low).sum())
         while start < rows:
-            start, _ = latch.apply_panes(
+            start, _ = sweep.apply_panes(
                 *(*rule.columns, low, high, end_ns[0], value, code, start, rule.changes)
             )
 
@@ -338,5 +338,5 @@ CASES: tuple[tuple[str, str, Callable[[Load], Case]], ...] = (
     ("windows.tick_sums", "ns/sensor/tick", partial(tick, is_sums=True)),
     ("windows.tick_bounds", "ns/sensor/tick", partial(tick, is_sums=False)),
     ("ladder.codes + latch.apply_readings", "ns/reading", judge_readings),
-    ("latch.apply_panes", "ns/sensor/tick", judge_panes),
+    ("sweep.apply_panes", "ns/sensor/tick", judge_panes),
 )

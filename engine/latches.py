@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.columns import Admitted, AdmittedSeries
 from engine.features import Attributes, PaneColumns, ReadingColumns
-from kernels import ladder, latch, stage, standing
+from kernels import ladder, latch, stage, standing, sweep
 from kernels.columns import aligned
 from rules import expression as ex
 from rules import judge
@@ -200,7 +200,7 @@ class Latches:
         value.flags.writeable = False
         start = 0
         while start < code.size:
-            start, count = latch.apply_panes(
+            start, count = sweep.apply_panes(
                 *(self.latch, self.episode, self.due_ns, self.terms, start_row, stop_row),
                 *(end_ns, value, code, start, self.buffer),
             )

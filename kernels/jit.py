@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from llvmlite import ir
-from numba import config, njit, types
+from numba import carray, config, njit, types  # type: ignore[attr-defined]
 from numba.extending import intrinsic
 
 CACHE_LINE_BYTES = 64
@@ -71,3 +71,175 @@ def prefetch(typing_context, records, index):
         return context.get_dummy_value()
 
     return types.void(records, types.intp), generate
+
+
+# What follows reads 64 numbers at an address and answers with one bit for each, the lowest for
+# the first: the compiler does not make such loops out of Numba's, and masks of bytes take three
+# times as long. The caller sees to it that all 64 are there.
+LANES = 64
+Code = Callable[..., object]
+
+
+def _read_lanes(builder, address, number):
+    """Load 64 numbers of a kind."""
+    lanes = ir.VectorType(number, LANES)
+    item_bytes = {"float": 4, "double": 8, "i16": 2, "i64": 8}[str(number)]
+    return builder.load(builder.inttoptr(address, lanes.as_pointer()), align=item_bytes)
+
+
+def _all_lanes(builder, value):
+    """The same number 64 times."""
+    lanes = ir.VectorType(value.type, LANES)
+    one = builder.insert_element(ir.Constant(lanes, ir.Undefined), value, ir.IntType(32)(0))
+    which = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(one, ir.Constant(lanes, ir.Undefined), which)
+
+
+def _compare_with_number(sign: str, kind: types.Float, number: ir.Type) -> Code:
+    def compare(typing_context, address, bound):
+        def generate(context, builder, signature, arguments):
+            read = _read_lanes(builder, arguments[0], number)
+            found = builder.fcmp_ordered(sign, read, _all_lanes(builder, arguments[1]))
+            return builder.bitcast(found, ir.IntType(LANES))
+
+        return types.uint64(types.int64, kind), generate
+
+    return intrinsic(compare)
+
+
+# Numbers that `widen` takes at once: the bounds stay in vector registers from 64 to the next 64.
+STRETCH = 512
+
+
+def _widen(number: ir.Type) -> Code:
+    def widen(typing_context, address, bounds):
+        def generate(context, builder, signature, arguments):
+            lanes = ir.VectorType(number, LANES)
+            item_bytes = 4 if number == ir.FloatType() else 8
+            low_at = builder.inttoptr(arguments[1], lanes.as_pointer())
+            high_at = builder.gep(low_at, [ir.IntType(64)(1)])
+            low, high = (builder.load(at, align=item_bytes) for at in (low_at, high_at))
+            known = ir.IntType(LANES)(-1)
+            for step in range(0, STRETCH, LANES):
+                place = builder.add(arguments[0], ir.IntType(64)(step * item_bytes))
+                read = _read_lanes(builder, place, number)
+                low = builder.select(builder.fcmp_ordered("<", read, low), read, low)
+                high = builder.select(builder.fcmp_ordered(">", read, high), read, high)
+                there = builder.fcmp_ordered("ord", read, read)
+                known = builder.and_(known, builder.bitcast(there, ir.IntType(LANES)))
+            builder.store(low, low_at, align=item_bytes)
+            builder.store(high, high_at, align=item_bytes)
+            return known
+
+        return types.uint64(types.int64, types.int64), generate
+
+    return intrinsic(widen)
+
+
+# Let 64 least and then 64 greatest numbers, at an address, take in 512 numbers at another; which
+# of 64 places had only known ones.
+widen32, widen64 = _widen(ir.FloatType()), _widen(ir.DoubleType())
+
+
+def _compare_two(sign: str) -> Code:
+    def compare(typing_context, address, other):
+        def generate(context, builder, signature, arguments):
+            read, beside = (_read_lanes(builder, a, ir.DoubleType()) for a in arguments)
+            found = builder.fcmp_ordered(sign, read, beside)
+            return builder.bitcast(found, ir.IntType(LANES))
+
+        return types.uint64(types.int64, types.int64), generate
+
+    return intrinsic(compare)
+
+
+# Which of 64 float32 or float64 at an address are less than a number, at most it, equal to it,
+# and known at all; and of two float64 columns. NaN compares false.
+less32, at_most32, equal32, known32 = (
+    _compare_with_number(sign, types.float32, ir.FloatType()) for sign in ("<", "<=", "==", "ord")
+)
+less64, at_most64, equal64, known64 = (
+    _compare_with_number(sign, types.float64, ir.DoubleType()) for sign in ("<", "<=", "==", "ord")
+)
+less_two, at_most_two, equal_two, known_two = (
+    _compare_two(sign) for sign in ("<", "<=", "==", "ord")
+)
+
+
+@intrinsic
+def differ16(typing_context, address, other):
+    """Which of 64 uint16 differ from their neighbours at another address."""
+
+    def generate(context, builder, signature, arguments):
+        one, two = (_read_lanes(builder, a, ir.IntType(16)) for a in arguments)
+        return builder.bitcast(builder.icmp_unsigned("!=", one, two), ir.IntType(LANES))
+
+    return types.uint64(types.int64, types.int64), generate
+
+
+@intrinsic
+def unequal16(typing_context, address, value):
+    """Which of 64 uint16 differ from a value."""
+
+    def generate(context, builder, signature, arguments):
+        one = _read_lanes(builder, arguments[0], ir.IntType(16))
+        found = builder.icmp_unsigned("!=", one, _all_lanes(builder, arguments[1]))
+        return builder.bitcast(found, ir.IntType(LANES))
+
+    return types.uint64(types.int64, types.uint16), generate
+
+
+@intrinsic
+def at_most_int64(typing_context, address, bound):
+    """Which of 64 int64 are at most a bound."""
+
+    def generate(context, builder, signature, arguments):
+        one = _read_lanes(builder, arguments[0], ir.IntType(64))
+        found = builder.icmp_signed("<=", one, _all_lanes(builder, arguments[1]))
+        return builder.bitcast(found, ir.IntType(LANES))
+
+    return types.uint64(types.int64, types.int64), generate
+
+
+@intrinsic
+def mark16(typing_context, address, mask, weight):
+    """Set a bit (`weight`) in those of 64 uint16 that a mask names."""
+
+    def generate(context, builder, signature, arguments):
+        word = ir.IntType(16)
+        chosen = builder.bitcast(arguments[1], ir.VectorType(ir.IntType(1), LANES))
+        nothing = _all_lanes(builder, word(0))
+        marks = builder.select(chosen, _all_lanes(builder, arguments[2]), nothing)
+        place = builder.inttoptr(arguments[0], ir.VectorType(word, LANES).as_pointer())
+        marked = builder.or_(builder.load(place, align=2), marks)
+        builder.store(marked, place, align=2)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.uint64, types.uint16), generate
+
+
+@intrinsic
+def lowest_bit(typing_context, mask):
+    """The place of the lowest bit that is set; 64 where none is."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.cttz(arguments[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), generate
+
+
+def _numbers_at(number: types.Float) -> Code:
+    def view(typing_context, address):
+        pointer = types.CPointer(number)
+
+        def generate(context, builder, signature, arguments):
+            return builder.inttoptr(arguments[0], context.get_value_type(pointer))
+
+        return pointer(types.int64), generate
+
+    return intrinsic(view)
+
+
+# A column of what lies at an address: numbers_at(floats32_at(address), (rows,)).
+floats32_at, floats64_at = _numbers_at(types.float32), _numbers_at(types.float64)
+numbers_at = carray

@@ -17,7 +17,7 @@ has been said is not unsaid: it takes effect no earlier than the latest record o
 """
 
 from kernels.jit import kernel, prefetch
-from kernels.standing import FOREVER_NS, WHEN_TRUE
+from kernels.standing import FOREVER_NS, WHEN_TRUE, after, highest, is_upheld
 
 RAISED, UPGRADED, DOWNGRADED, CLEARED, UPDATED, BLINDED, RESTORED = range(7)
 OFF, ARMING, ON, CLEARING = range(4)  # two bits per grade; the upper one is set when it counts
@@ -71,38 +71,6 @@ def apply_readings(
 
 
 @kernel
-def apply_panes(
-    latch, episode, due_ns, terms, start_row, stop_row, end_ns, value, code, start, changes
-):
-    """Judge ranges of rows at one end of a pane; how many rows are done, and how many changes.
-
-    latch, episode, due_ns, terms, changes   as in apply_readings
-    start_row, stop_row   int64[q]   first row of each range, and one past its last
-    value   float64[m]   what was compared, of the ranges one after another
-    code    uint16[m]    what it means; unknown bits stop the timers of their grade
-
-    The old code holds up to `end_ns`, the new one from then on. Begins at place `start` of m.
-    """
-    count = i = 0
-    for q in range(start_row.size):
-        for row in range(start_row[q], stop_row[q]):
-            line = latch[row]
-            if i >= start and not is_quiet(line, end_ns, value[i], code[i]):
-                term = terms[line.terms]
-                is_done = True
-                if not is_same(line, term, end_ns, value[i], code[i], end_ns, due_ns[row]):
-                    count, is_done = meet(
-                        *(line, episode[row], term, row, end_ns, value[i], code[i], end_ns),
-                        *(changes, count),
-                    )
-                due_ns[row] = next_due(line, term)
-                if not is_done:
-                    return i, count
-            i += 1
-    return i, count
-
-
-@kernel
 def advance(latch, episode, due_ns, terms, start_row, stop_row, horizon_ns, start, changes):
     """Fire what came due before the horizon of each range of rows; ranges done, and changes.
 
@@ -126,6 +94,49 @@ def advance(latch, episode, due_ns, terms, start_row, stop_row, horizon_ns, star
                 if due_ns[row] < horizon_ns[q]:
                     return q, count
     return start_row.size, count
+
+
+@kernel
+def reset(latch, episode, due_ns, terms, row, time_ns, start, changes):
+    """Let go of latched grades, as somebody who has looked has said; how many rows are done, and
+    how many changes.
+
+    latch, episode, due_ns, terms, changes   as in apply_readings
+    row       int64[n]  rows that are reset
+    time_ns   int       when it was said
+
+    A latched grade ends where its own `clear` is known to be true at that instant: at once, the
+    person stands for `clear_for`. Danger that stands, and what is not known, is not reset. Begins
+    at place `start` of n.
+    """
+    count = 0
+    for i in range(start, row.size):
+        line, tale, term = latch[row[i]], episode[row[i]], terms[latch[row[i]].terms]
+        instant_ns = max(time_ns, tale.last_ns, line.seen_ns)
+        count = run(line, tale, term, row[i], instant_ns, changes, count)
+        if count == changes.size:
+            due_ns[row[i]] = next_due(line, term)
+            return i, count
+        count = release(line, tale, term, row[i], instant_ns, changes, count)
+        due_ns[row[i]] = next_due(line, term)
+    return row.size, count
+
+
+@kernel
+def release(line, tale, term, row, instant_ns, changes, count):
+    """The instant of a reset: timers that end there, then the latched grades that may end."""
+    known_ns = after(line.seen_ns, term.stale_ns)
+    unknown_ns = unknown_since(line, known_ns)
+    was_blind = line.state & BLIND
+    expire(line, term, instant_ns, known_ns)
+    if instant_ns < known_ns:
+        settle(line, term, line.code, instant_ns)
+        for g in range(4):
+            is_held = term.sticky >> g & 1 and line.phase >> 2 * g & 3 == ON
+            if is_held and not is_upheld(line.code, g) and not line.code & UNSURE << g:
+                set_phase(line, g, OFF)
+    confirm(line, term, instant_ns, known_ns, unknown_ns)
+    return say(line, tale, row, instant_ns, was_blind, changes, count)
 
 
 @kernel
@@ -376,25 +387,3 @@ def unknown_since(line, known_ns):
     if line.grade == 0:
         return FOREVER_NS
     return line.unknown_ns if line.state & UNKNOWN else known_ns
-
-
-@kernel
-def after(instant_ns, span_ns):
-    """A span after an instant; FOREVER_NS if either is."""
-    return FOREVER_NS if max(instant_ns, span_ns) >= FOREVER_NS else instant_ns + span_ns
-
-
-@kernel
-def is_upheld(code, g):
-    """Whether the code holds a latch on: `when` is true, or `clear` is false."""
-    return code >> g & 1 or not code >> 8 + g & 0x11
-
-
-@kernel
-def highest(phase):
-    """The grade: the highest latch that is on or clearing, 0 if there is none."""
-    grade = 0
-    for g in range(4):
-        if phase >> 2 * g + 1 & 1:
-            grade = g + 1
-    return grade

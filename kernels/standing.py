@@ -104,3 +104,25 @@ def note_due(row, site_of, due_ns, site_due_ns):
         if due < FOREVER_NS:
             site = site_of[row[i]]
             site_due_ns[site] = min(site_due_ns[site], due)
+
+
+@kernel
+def after(instant_ns, span_ns):
+    """A span after an instant; FOREVER_NS if either is."""
+    return FOREVER_NS if max(instant_ns, span_ns) >= FOREVER_NS else instant_ns + span_ns
+
+
+@kernel
+def is_upheld(code, g):
+    """Whether the code holds a latch on: `when` is true, or `clear` is false."""
+    return code >> g & 1 or not code >> 8 + g & 0x11
+
+
+@kernel
+def highest(phase):
+    """The grade: the highest latch that is on or clearing, 0 if there is none."""
+    grade = 0
+    for g in range(4):
+        if phase >> 2 * g + 1 & 1:
+            grade = g + 1
+    return grade

@@ -28,6 +28,7 @@ Which file answers which question, in the order a rule walks through them:
     What is asked of members of a tank, a dam, a cluster?  grouping
     Which grades are due, row by row?                      judge
     And where some members of a set are unknown?           intervals, sets
+    How are the conditions of all rules judged at once?    program: steps
 
 Packs hold quantities in the unit of the rule's input; everything written in another unit has been
 converted when the pack was read, and nothing is converted while judging.

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kernels import latch as kernel
-from kernels import standing
+from kernels import standing, sweep
 from tests.reference.latch import Row, Terms
 
 ROWS = 3
@@ -93,6 +93,15 @@ class Machine:
             )
             self.hear(count)
 
+    def reset(self, rows, time):
+        """What an operator does."""
+        done = 0
+        while done < len(rows):
+            done, count = kernel.reset(
+                *(*self.columns, np.array(rows, np.int64), time, done, self.changes)
+            )
+            self.hear(count)
+
     def close(self, end, meaning, value=1.0):
         """One end of a pane for all rows, in two ranges."""
         rows = len(self.latch)
@@ -100,7 +109,7 @@ class Machine:
         code = np.array([encode(m) for m in meaning], np.uint16)
         done = 0
         while done < rows:
-            done, count = kernel.apply_panes(
+            done, count = sweep.apply_panes(
                 *(*self.columns, first, last, end, np.full(rows, value), code, done),
                 self.changes,
             )
@@ -234,6 +243,26 @@ def test_ends_of_panes_are_instants_like_others(terms, data, room):
             row.read(end, float(end), what, end)
         if data.draw(st.booleans()):
             machine.sweep(end + data.draw(st.integers(0, 10)))
+    machine.sweep(END)
+    for row in rows:
+        row.live_until(END)
+    assert machine.said == [row.said for row in rows]
+
+
+@given(terms=two_rules, readings=arrivals(), data=st.data(), room=st.integers(1, 4))
+def test_a_reset_is_an_instant_like_others(terms, readings, data, room):
+    """It ends what is latched and over, and neither what stands nor what nobody knows."""
+    terms = [replace(t, sticky=[True, False, True, True]) for t in terms]
+    machine, rows = Machine(*terms, room=room), [Row(terms[r % 2]) for r in range(ROWS)]
+    for reading in readings:
+        machine.read([reading])
+        rows[reading[0]].read(*reading[1:])
+        if data.draw(st.booleans()):
+            reset = data.draw(st.lists(st.integers(0, ROWS - 1), unique=True))
+            time = max(reading[1] + data.draw(st.integers(-10, 30)), 0)
+            machine.reset(reset, time)
+            for r in reset:
+                rows[r].reset(time)
     machine.sweep(END)
     for row in rows:
         row.live_until(END)

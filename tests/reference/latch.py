@@ -51,6 +51,16 @@ class Row:
         if self.seen is not None and time < self.seen:
             return
         instant = max(time, self.last)
+        self.go_to(instant)
+        self.step((time, value, meaning))
+        self.live_until(horizon)
+
+    def reset(self, time: int) -> None:
+        """Somebody who has looked lets go of what is latched; what stands or is unknown stays."""
+        self.go_to(max(time, self.last, self.seen if self.seen is not None else 0))
+        self.step(None, is_reset=True)
+
+    def go_to(self, instant: int) -> None:
         self.live_until(instant)
         if instant < self.now:
             held, self.unsure_for = self.past[instant]
@@ -58,8 +68,6 @@ class Row:
                 0 if began > instant else old for began, old in zip(self.began, held, strict=True)
             ]
             self.now = instant
-        self.step((time, value, meaning))
-        self.live_until(horizon)
 
     def live_until(self, end: int) -> None:
         while self.now < end:
@@ -78,7 +86,9 @@ class Row:
             self.unsure_for += self.is_unsure()
             self.now += 1
 
-    def step(self, reading: tuple[int, float, list[Meaning]] | None) -> None:
+    def step(
+        self, reading: tuple[int, float, list[Meaning]] | None, is_reset: bool = False
+    ) -> None:
         before, was_blind = self.grade(), self.blind
         for g in range(4):
             self.end_timer(g)
@@ -93,6 +103,10 @@ class Row:
                 if self.ask(g) and self.terms.closure:
                     for lower in range(g):
                         self.ask(lower)
+        for g in range(4):
+            is_over = self.is_known() and self.meaning[g] == (False, True)
+            if is_reset and is_over and self.terms.sticky[g] and self.phase[g] == "on":
+                self.phase[g] = "off"
         if not self.is_unsure():
             self.blind, self.unsure_for = False, 0
         elif self.terms.blind is not None:
