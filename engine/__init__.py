@@ -9,8 +9,8 @@ Walking with a frame, from the gateway to the siren:
     Where is it written down first?                   journal: segments, reader; disk
     How does it become readings of a shard?           decode, inlet, layout, columns
     What time is it there, and what is late?          clock
-    What happened in the last minutes?                windows, onsets
-    What can rules look at?                           features: measures
+    What happened in the last minutes?                windows, onsets; history: stacks, trails
+    What can rules look at?                           features: measures, trends, calendars
     Is it unusual?                                    anomaly, model_state
     Which grade stands?                               latches
     Which sensors make an instance of a rule?         instances, geography; placement

@@ -25,6 +25,7 @@ from river import anomaly, compose, preprocessing
 from engine.measures import Measures
 from engine.model_state import UntrustedState, decode, encode
 from rules import expression as ex
+from rules.needs import Asked
 
 # How many panes a model may learn before its copy is renewed: what a fault may cost it.
 PANES_PER_COPY = 1000
@@ -209,4 +210,4 @@ def _column(measures: Measures, feature: ex.Feature) -> NDArray[np.floating]:
     if feature.name == "stalta":
         short_ns, long_ns = feature.windows_ns
         return measures.onsets[short_ns, long_ns]
-    return measures.of_window(feature.name, feature.windows_ns[0])
+    return measures.column(Asked(feature, "", 0.0, 1))

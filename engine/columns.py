@@ -5,10 +5,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from kernels import stage
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
 Bytes = NDArray[np.uint8]
 Sensors = NDArray[np.int32]
+Precision = np.dtype[np.floating]
+
+
+# Bad readings that have a value: a view of all readings counts them where it is finite.
+VALUED = np.isin(np.arange(stage.OUTCOMES), (stage.OVER, stage.UNDER, stage.QUALITY))
+
+
+def _is_usable(outcome: Bytes, value: Floats, precision: Precision) -> NDArray[np.bool_]:
+    bound = min(stage.HUGE, float(np.finfo(precision).max))
+    with np.errstate(invalid="ignore"):
+        found: NDArray[np.bool_] = VALUED[outcome] & (np.abs(value) <= bound)
+    return found
 
 
 def _as_sent(table: "Readings | Series | Admitted | AdmittedSeries", *names: str) -> None:
@@ -100,6 +114,11 @@ class Admitted:
             self.is_last,
         )
 
+    def as_raw(self, precision: Precision) -> "Admitted":
+        """The same with readings marked bad as good ones, if they have a value and a place."""
+        usable = (self.slot >= 0) & _is_usable(self.outcome, self.value, precision)
+        return replace(self, outcome=np.where(usable, np.uint8(stage.FOLDED), self.outcome))
+
 
 @dataclass(frozen=True, slots=True)
 class AdmittedSeries:
@@ -148,6 +167,20 @@ class AdmittedSeries:
             clock_to_ns=self.clock_to_ns[chosen],
             lateness_ns=self.lateness_ns[chosen],
         )
+
+    def as_raw(self, precision: Precision) -> "AdmittedSeries":
+        """The same with samples marked bad as good ones, if they have a value and a place."""
+        part = slice(self.start, self.stop)
+        before = self.outcome[:, part]
+        usable = _is_usable(before, self.value[:, part], precision)
+        usable &= np.arange(self.start, self.stop) >= self.first_sample[:, None]
+        outcome, tally = self.outcome.copy(), self.tally.copy()
+        outcome[:, part][usable] = stage.FOLDED
+        for code in np.flatnonzero(VALUED):
+            moved = np.count_nonzero(usable & (before == code), axis=1)
+            tally[:, code] -= moved
+            tally[:, stage.FOLDED] += moved
+        return replace(self, outcome=outcome, tally=tally)
 
     def as_readings(self, chosen: NDArray[np.intp], first: Ints) -> Admitted:
         """The samples of some sensors as readings, sensor by sensor, each in order of time.

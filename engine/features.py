@@ -9,25 +9,40 @@ A feature of a window is unknown when the window holds less than the rule's shar
 that were due.  `value` is unknown from `stale_after` after the reading it comes from.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.measures import ALWAYS_KNOWN, FORMULAS, Measures
+from engine.calendars import Calendars
+from engine.measures import ALWAYS_KNOWN, Measures
 from engine.registry import Catalogue
 from rules import expression as ex
+from rules.errors import Place
+from rules.needs import WINDOWED
 from rules.plan import RulePlan
-from rules.units import Scale, UnitError, attribute_value, read_unit
+from rules.units import NUMBER, Scale, UnitError, attribute_value, read_unit
 
 NS_PER_S = 1_000_000_000
 
 Floats = NDArray[np.floating]
 Rows = NDArray[np.intp]
 
+ARITHMETIC: dict[str, Callable[[Floats, Floats], Floats]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": np.divide,
+}
+
 
 class AttributeColumns(Protocol):
     """Where the attributes of some rows are looked up."""
+
+    @property
+    def calendars(self) -> Calendars:
+        """Seasons, hours and calendars of the rows."""
 
     def column(self, attribute: ex.Attribute, unit: str) -> NDArray[np.generic]:
         """All rows: float64[s] with NaN, or texts with None."""
@@ -36,12 +51,13 @@ class AttributeColumns(Protocol):
 class Attributes:
     """The catalogue's attributes of the sensors of one bank, as columns in a rule's scale."""
 
-    __slots__ = ("catalogue", "columns", "sensor")
+    __slots__ = ("catalogue", "columns", "known_calendars", "sensor")
 
     def __init__(self, catalogue: Catalogue, sensor: NDArray[np.int32]) -> None:
         self.catalogue = catalogue
         self.sensor = sensor
         self.columns: dict[tuple[str, ex.Attribute], NDArray[np.generic]] = {}
+        self.known_calendars: Calendars | None = None
 
     def column(self, attribute: ex.Attribute, unit: str) -> NDArray[np.generic]:
         """All rows of the bank: float64[s] with NaN, or texts with None."""
@@ -54,6 +70,20 @@ class Attributes:
                 else np.array([_number(text, attribute, unit) for text in texts])
             )
         return self.columns[key]
+
+    @property
+    def calendars(self) -> Calendars:
+        """The calendars of the rows, read when a rule first asks for one."""
+        if self.known_calendars is None:
+            sites, site = self.catalogue.sites, self.catalogue.sensors.site[self.sensor]
+            zone = [sites.attributes[number].get("timezone") for number in site]
+            self.known_calendars = Calendars(zone, sites.lat[site] < 0, self._texts)
+        return self.known_calendars
+
+    def _texts(self, name: str) -> list[str | None]:
+        """An attribute of the asset as it is written, of each row."""
+        attribute = ex.Attribute("asset", name, NUMBER, True, False, Place("", 0, 0))
+        return [self._text(attribute, int(sensor)) for sensor in self.sensor]
 
     def _text(self, attribute: ex.Attribute, sensor: int) -> str | None:
         sensors, sites = self.catalogue.sensors, self.catalogue.sites
@@ -113,7 +143,10 @@ class PaneColumns:
 
     def feature(self, feature: ex.Feature) -> Floats:
         """The feature's column, unknown where the rule's coverage or staleness says so."""
-        measures = self.measures
+        measures = self._stream(feature)
+        if measures is None:
+            nothing = 0.0 if feature.name in ALWAYS_KNOWN else np.nan
+            return np.full(self.row_count, nothing)
         match feature.name:
             case "value":
                 fresh = measures.end_ns - measures.value_ns < self.stale_ns[measures.rows]
@@ -126,29 +159,62 @@ class PaneColumns:
                 return measures.unchanged_s
             case "anomaly":
                 missing = np.full(self.row_count, np.nan)
-                return missing if measures.anomaly is None else measures.anomaly
+                return missing if self.measures.anomaly is None else self.measures.anomaly
             case "stalta":
                 short_ns, long_ns = feature.windows_ns
-                return measures.onsets[short_ns, long_ns]
-            case name:
-                length_ns = feature.windows_ns[0]
-                column = measures.of_window(name, length_ns)
-                if name in ALWAYS_KNOWN:
-                    return column
-                covered = measures.coverage(length_ns) >= self.plan.coverage
-                return np.where(covered, column, np.nan)
+                return self.measures.onsets[short_ns, long_ns]
+            case _:
+                target = None if feature.target is None else self._quantity(feature.target)
+                return measures.column(self.plan.asks(feature), target)
+
+    def _stream(self, feature: ex.Feature) -> Measures | None:
+        """What the feature is about: good readings, all readings, or scores; None: no scores."""
+        if feature.stream == "anomaly":
+            return self.measures.scores
+        if not self.plan.is_raw:
+            return self.measures
+        assert self.measures.raw is not None
+        return self.measures.raw
+
+    def _quantity(self, node: ex.Node) -> Floats:
+        """What `time_to` waits for: numbers, attributes, and what is reckoned of them."""
+        match node:
+            case ex.Number(value=value):
+                return np.full(self.row_count, value)
+            case ex.Attribute():
+                return self.attribute(node).astype(np.float64)
+            case ex.Negate(operand=operand):
+                return -self._quantity(operand)
+            case ex.Arithmetic(operator=operator, left=left, right=right):
+                a, b = self._quantity(left), self._quantity(right)
+                with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+                    found = ARITHMETIC[operator](a, b)
+                return np.where(np.isfinite(found), found, np.nan)
+            case ex.OrElse(first=first, second=second):
+                one, other = self._quantity(first), self._quantity(second)
+                return np.where(np.isnan(one), other, one)
+            case _:
+                message = f"{type(node).__name__} is nothing to wait for"
+                raise AssertionError(message)
 
     def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]:
         """The attribute of each row."""
         unit = self.plan.rule.input.unit
         return self.attributes.column(attribute, unit)[self.measures.rows]
 
+    def calendar(self, node: ex.Calendar) -> NDArray[np.generic]:
+        """The season, hour or calendar of each row at the pane's end: engine/calendars.py."""
+        return self.attributes.calendars.column(node, self.measures.end_ns, self.measures.rows)
+
     def coverage(self) -> Floats:
         """Share of the expected inputs that were known, over the rule's longest window."""
-        lengths = [f.windows_ns[0] for f in self.plan.features if f.name in FORMULAS]
-        if lengths:
-            return self.measures.coverage(max(lengths))
-        return np.ones(self.row_count)
+        windowed = [f for f in self.plan.features if f.name in WINDOWED and not f.stream]
+        if not windowed:
+            return np.ones(self.row_count)
+        longest = max(windowed, key=lambda feature: feature.windows_ns[0])
+        measures = self._stream(longest)
+        assert measures is not None
+        return measures.coverage(longest.windows_ns[0])
 
 
 class ReadingColumns:

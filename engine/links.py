@@ -20,13 +20,13 @@ from engine.registry import SENSOR_COLUMNS, SITE_COLUMNS, Catalogue
 from engine.sensor_types import SensorType
 from rules import expression as ex
 from rules.errors import Fault, Place
+from rules.needs import GROUPS, WINDOWED
 from rules.pack import Book, Rule
-from rules.plan import GROUPS
 from rules.units import NUMBER, UnitError, attribute_value, read_duration, read_unit
 
 # What every sensor has without an attribute of that name.
 BUILT_IN: Final = ("name", "period", "range_low", "range_high")
-NEEDS_PERIOD: Final = frozenset(GROUPS) - {"count"}
+NEEDS_PERIOD: Final = WINDOWED - {"count", "bad_share"}
 TEXTS_MAX: Final = 20
 
 
@@ -113,8 +113,12 @@ def _window_faults(rule: Rule, types: Sequence[SensorType]) -> list[Fault]:
     for sensor_type in types:
         for feature in dict.fromkeys(_features(rule)):
             pane_ns = sensor_type.pane_ns
-            if feature.name in GROUPS and pane_ns and feature.windows_ns[0] % pane_ns:
-                text = f"this window is no multiple of the pane of `{sensor_type.name}`"
+            if feature.name not in WINDOWED or not pane_ns:
+                continue
+            if feature.windows_ns[0] % pane_ns or feature.offset_ns % pane_ns:
+                text = (
+                    f"this window or its offset is no multiple of the pane of `{sensor_type.name}`"
+                )
                 hint = f"the pane is {pane_ns / 1e9:g} s (types.yaml)"
                 faults.append(Fault("E737", feature.place, text, hint))
     return faults

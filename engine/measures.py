@@ -10,17 +10,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import trends
+from engine.stacks import Window
+from engine.trails import Spans
+from rules import expression as ex
+from rules.needs import Asked, needs_trail
+
 Floats = NDArray[np.floating]
 Rows = NDArray[np.intp]
 
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The merged record of one window at one pane end; each float64[m], NaN where it is empty."""
-
-    count: Floats
-    expected: Floats
-    fields: dict[str, Floats]
+NS_PER_S = 1_000_000_000
 
 
 @dataclass(slots=True)
@@ -36,6 +35,14 @@ class Measures:
     pegged      bool[m]     the newest reading with a value is above the sensor's range
     pegged_ns   int64[m]    its time
     raw_value   float64[m]  its value
+    kind        of the sensor type: gauge, increment, counter or waveform
+    windows     by length in ns; so are `motions`, whose fields are peaks, and `heard`, the numbers
+                of readings of any quality
+    smooth      exponential means by time constant
+    spans       the readings themselves, where a rule needs them
+    delayed     what was asked at an offset
+    raw         the same of all readings, also those marked bad, where a rule asks for that view
+    scores      windows over the scores of the model, where a rule asks for them
     """
 
     end_ns: int
@@ -50,16 +57,76 @@ class Measures:
     raw_value: Floats | None
     windows: dict[int, Window]
     onsets: dict[tuple[int, int], Floats]
+    kind: str = "gauge"
     anomaly: Floats | None = None
-    cache: dict[tuple[str, tuple[int, ...]], Floats] = field(default_factory=dict)
+    motions: dict[int, Window] = field(default_factory=dict)
+    heard: dict[int, Floats] = field(default_factory=dict)
+    smooth: dict[int, Floats] = field(default_factory=dict)
+    spans: Spans | None = None
+    delayed: dict[Asked, Floats] = field(default_factory=dict)
+    raw: "Measures | None" = None
+    scores: "Measures | None" = None
+    cache: dict[tuple[ex.Feature, str, int], Floats] = field(default_factory=dict)
+
+    def column(self, asked: Asked, target: Floats | None = None) -> Floats:
+        """A feature of a window, unknown where that holds too little; computed once for all rules.
+
+        target  float[m]  what `time_to` waits for
+        """
+        feature = asked.feature
+        if feature.offset_ns:
+            return self.delayed[asked]
+        if feature.name == "ewma":
+            return self.smooth[feature.windows_ns[0]]
+        key = (feature, asked.kind or self.kind, asked.side)
+        if key not in self.cache or target is not None:
+            with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+                self.cache[key] = self._of_window(asked, target)
+        found = self.cache[key]
+        if feature.name in UNGATED:
+            return found
+        of_motion = feature.name in ("pga", "pgv")
+        window = (self.motions if of_motion else self.windows)[feature.windows_ns[0]]
+        known = window.is_covered(asked.coverage)
+        if feature.name in COMPARED:
+            # The newest reading is what is compared: half of the others must be there.
+            known &= window.count - 1 >= window.expected / 2
+        return np.where(known, found, np.nan)
+
+    def _of_window(self, asked: Asked, target: Floats | None) -> Floats:
+        feature, length_ns = asked.feature, asked.feature.windows_ns[0]
+        share = feature.option("p")
+        if needs_trail(asked, self.kind):
+            assert self.spans is not None
+            found = self.spans.statistic(feature.name, length_ns, 0.5 if share is None else share)
+            # A float32 reading is compared with thresholds as a float32.
+            is_reading = feature.name in ("median", "p") and self.value.dtype == np.float32
+            return found.astype(np.float32) if is_reading else found
+        window = self.windows[length_ns]
+        match feature.name:
+            case "forecast":
+                horizon_s = feature.option("horizon")
+                assert horizon_s is not None
+                return trends.forecast(window, horizon_s, share, asked.side)
+            case "time_to":
+                assert target is not None
+                return trends.time_to(window, target, share)
+            case "bad_share":
+                heard = self.heard[length_ns]
+                return np.where(heard > 0, 1 - window.count / heard, np.nan)
+            case "pga":
+                return self.motions[length_ns].fields["high"]
+            case "pgv":
+                return -self.motions[length_ns].fields["low"]
+            case "rate" if (asked.kind or self.kind) == "increment":
+                return window.fields["mean"] * window.count / window.length_s
+            case name:
+                return FORMULAS[name](window)
 
     def of_window(self, name: str, length_ns: int) -> Floats:
-        """A window's feature, whatever its coverage; computed once for all rules."""
-        key = (name, (length_ns,))
-        if key not in self.cache:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                self.cache[key] = FORMULAS[name](self.windows[length_ns])
-        return self.cache[key]
+        """A window's feature, whatever its coverage."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return FORMULAS[name](self.windows[length_ns])
 
     def coverage(self, length_ns: int) -> Floats:
         """Share of the readings that were due in a window, at most 1."""
@@ -70,10 +137,13 @@ def _std(window: Window) -> Floats:
     return np.sqrt(window.fields["m2"] / window.count)
 
 
-def _slope(window: Window) -> Floats:
-    spread = window.fields["mt2"]
-    slope = window.fields["c"] / spread
-    return np.where(spread > 0, slope, np.nan)
+def _rate(window: Window) -> Floats:
+    span_s = (window.fields["last_ns"] - window.fields["first_ns"]) / NS_PER_S
+    return np.where(span_s > 0, _change(window) / span_s, np.nan)
+
+
+def _change(window: Window) -> Floats:
+    return window.fields["last"] - window.fields["first"]
 
 
 FORMULAS: dict[str, Callable[[Window], Floats]] = {
@@ -87,8 +157,11 @@ FORMULAS: dict[str, Callable[[Window], Floats]] = {
     "range": lambda window: window.fields["high"] - window.fields["low"],
     "rise": lambda window: window.fields["last"] - window.fields["low"],
     "drop": lambda window: window.fields["high"] - window.fields["last"],
-    "change": lambda window: window.fields["last"] - window.fields["first"],
-    "slope": _slope,
+    "change": _change,
+    "rate": _rate,
+    "slope": trends.slope,
 }
 # What is known although the window is poorly filled.
 ALWAYS_KNOWN = frozenset({"count", "coverage"})
+UNGATED = ALWAYS_KNOWN | {"bad_share"}
+COMPARED = frozenset({"zscore", "mad_score"})

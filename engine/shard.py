@@ -26,9 +26,10 @@ from engine.meters import Meters
 from engine.placement import Placed
 from engine.quorum import HOME, Quorum
 from engine.registry import Catalogue
-from engine.windows import Windows, bank_table, card_table
+from engine.windows import Windows, bank_table, card_table, extremes
 from kernels.stage import OUTCOMES
-from rules.plan import RAW_FEATURES, STALE_NS_MIN, BankPlan, Plan, RulePlan
+from rules.needs import RAW_FEATURES
+from rules.plan import STALE_NS_MIN, BankPlan, Plan, RulePlan
 
 Columns = Mapping[str, NDArray[np.generic]]
 # 65 536 rows of a dozen columns of 8 bytes are 6 MiB: they stay in the cache from the lines to
@@ -86,13 +87,15 @@ class Bank:
         learnt = () if self.anomaly is None else self.anomaly.plan.features
         if any(f.name in RAW_FEATURES for f in judged):
             return None
+        if any(rule.asks_calendar for rule in self.plan.pane_rules):
+            return None
         if any(f.name in ALWAYS_KNOWN for f in learnt):
             return None
         period_ns = int(self.windows.period_ns.max(initial=0))
         stale_ns = [rule.stale_ns(period_ns) for rule in self.plan.watched]
         stale_ns.append(int(self.windows.stale_ns.max(initial=0)))
-        windows = max((window.pane_count for window in self.plan.windows), default=0)
-        return max(windows, -(-max(stale_ns) // self.plan.pane_ns)) + 1
+        reach_ns = max(self.plan.reach_ns, *stale_ns) + self.plan.offset_ns
+        return -(-reach_ns // self.plan.pane_ns) + 1
 
 
 class Shard:
@@ -220,13 +223,18 @@ class Shard:
             counted += np.bincount(part.outcome, minlength=OUTCOMES)
             bank.windows.fold(part, self.clock.card)
             for rule in bank.reading_rules:
-                for changes in rule.read(part, rows):
+                seen = part.as_raw(bank.windows.precision) if rule.plan.is_raw else part
+                for changes in rule.read(seen, rows):
                     self._tell(bank, rule.plan, changes, None)
             return
         counted += part.tally.sum(axis=0)
         low, high = bank.windows.fold_series(part, self.clock.card)
         for rule in bank.reading_rules:
-            for changes in rule.read_series(part, rows, low, high):
+            block, bounds = part, (low, high)
+            if rule.plan.is_raw:
+                block = part.as_raw(bank.windows.precision)
+                bounds = extremes(block)
+            for changes in rule.read_series(block, rows, *bounds):
                 self._tell(bank, rule.plan, changes, None)
 
     def _close_panes(self) -> None:
@@ -246,6 +254,7 @@ class Shard:
         if bank.anomaly is not None:
             measures.anomaly = bank.anomaly.score(bank.sensor, measures)
             self.meters.count_resets(bank.anomaly.plan.name, bank.anomaly.take_resets())
+        bank.windows.take_scores(pane, block, measures)
         for rule in bank.pane_rules:
             self._judge_pane(bank, rule, measures, block)
         self.quorum.close(bank.number, measures)

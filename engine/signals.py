@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.calendars import Calendars
 from engine.features import AttributeColumns, Attributes, PaneColumns
 from engine.instances import InstanceAttributes, Instances, numbers
 from engine.measures import Measures
@@ -54,6 +55,11 @@ class SharedAttributes:
         self.shared = shared
         self.instance = instance
         self.columns: dict[tuple[str, ex.Attribute], NDArray[np.generic]] = {}
+
+    @property
+    def calendars(self) -> Calendars:
+        """Seasons, hours and calendars are those of the sensors' own sites."""
+        return self.own.calendars
 
     def column(self, attribute: ex.Attribute, unit: str) -> NDArray[np.generic]:
         """All rows of the bank: float64[s] with NaN, or texts with None."""

@@ -2,32 +2,36 @@
 
 Enters     admitted readings; the order to close a pane for some sites
 Leaves     measures: what was in the windows that end with the pane, newest values, ages
-Remembers  open panes as lines in a ring, closed panes as two stacks, the newest value carried on
+Remembers  open panes as lines in a ring, the newest value carried on, the history of closed panes
 Refuses    nothing: readings without a place were counted by the clock
 
 Only what the plan asks for is allocated and touched.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.columns import Admitted, AdmittedSeries
+from engine.history import History
 from engine.layout import Layout
-from engine.measures import Measures, Window
+from engine.measures import Measures
 from engine.onsets import Onsets
 from engine.registry import Catalogue
-from kernels import panes, raw, stage, windows
+from engine.stacks import Stacks
+from kernels import panes, raw, stage
 from kernels.columns import aligned
-from rules.plan import STALE_NS_MIN, STALE_PERIODS, BankPlan, WindowPlan
+from rules.needs import HistoryPlan
+from rules.plan import STALE_NS_MIN, STALE_PERIODS, BankPlan
 
 NEVER = stage.NEVER
 NS_PER_S = 1_000_000_000
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
+Rows = NDArray[np.intp]
+Ranges = tuple[Ints, Ints]
 
 LINES = {"float32": panes.LINE32, "float64": panes.LINE64}
 NARROW_MAX = float(np.finfo(np.float32).max)
@@ -64,180 +68,58 @@ def card_table(layout: Layout, plans: Sequence[BankPlan], catalogue: Catalogue) 
     return table
 
 
-@dataclass(frozen=True, slots=True)
-class Stacks:
-    """The two stacks of one window: rings of closed panes and what has come since the flip.
+class View:
+    """One stream of readings of a bank: its open panes, its newest values, its history."""
 
-    sums, bounds, ends  float64[f, W, s], without fields where no rule asks for them
-    """
-
-    plan: WindowPlan
-    sums: NDArray[np.float64]
-    sums_back: NDArray[np.float64]
-    bounds: NDArray[np.float64]
-    bounds_back: NDArray[np.float64]
-    ends: NDArray[np.float64]
-    ends_back: NDArray[np.float64]
-
-    @classmethod
-    def make(cls, plan: WindowPlan, rows: int) -> "Stacks":
-        """Empty stacks for some sensors."""
-        fields = windows.COUNT_FIELDS
-        if "moments" in plan.groups:
-            fields = windows.MOMENT_FIELDS
-        if "trend" in plan.groups:
-            fields = windows.TREND_FIELDS
-        sums = _ring(fields, plan, rows)
-        bounds = _ring(windows.BOUND_FIELDS if "extremes" in plan.groups else 0, plan, rows)
-        ends = _ring(windows.END_FIELDS if "ends" in plan.groups else 0, plan, rows)
-        stacks = cls(plan, *sums, *bounds, *ends)
-        everything = np.array([0]), np.array([rows])
-        stacks.clear(*everything)
-        return stacks
-
-    def clear(self, low_row: Ints, high_row: Ints) -> None:
-        """Forget everything about ranges of rows."""
-        for ring, back, blank in (
-            (self.sums, self.sums_back, (0.0,) * self.sums.shape[0]),
-            (self.bounds, self.bounds_back, (np.inf, -np.inf)),
-            (self.ends, self.ends_back, (np.nan,) * windows.END_FIELDS),
-        ):
-            if ring.shape[0]:
-                windows.clear(ring, back, low_row, high_row, np.array(blank))
-
-    def tick(
-        self, pane: int, pane_ns: int, ranges: tuple[Ints, Ints], table: NDArray[np.float64]
-    ) -> dict[str, Floats]:
-        """Take in a closed pane; returns the fields of the window that ends with it."""
-        out = np.empty(table.shape)
-        position = pane % self.plan.pane_count
-        windows.tick_sums(self.sums, self.sums_back, position, pane_ns, *ranges, table, out)
-        if self.bounds.shape[0]:
-            windows.tick_bounds(self.bounds, self.bounds_back, position, *ranges, table, out)
-        if self.ends.shape[0]:
-            windows.tick_ends(self.ends, self.ends_back, position, pane_ns, *ranges, table, out)
-        groups = ("counts", *self.plan.groups)
-        return {name: out[row] for group in groups for name, row in FIELDS[group].items()}
-
-    def columns(self) -> Mapping[str, NDArray[np.generic]]:
-        """What is remembered, for a snapshot."""
-        return {
-            "sums": self.sums,
-            "sums_back": self.sums_back,
-            "bounds": self.bounds,
-            "bounds_back": self.bounds_back,
-            "ends": self.ends,
-            "ends_back": self.ends_back,
-        }
-
-
-# Where the fields of a window's result stand; what no rule asks for is not filled.
-FIELDS = {
-    "counts": {"count": panes.COUNT},
-    "moments": {"mean": panes.MEAN, "m2": panes.M2},
-    "extremes": {"low": panes.LOW, "high": panes.HIGH},
-    "ends": {"first": panes.FIRST, "last": panes.LAST},
-    "trend": {"tmean": panes.TMEAN, "mt2": panes.MT2, "c": panes.C},
-}
-# Kept in the precision of the readings.
-AS_READ = frozenset({"low", "high", "first", "last"})
-
-
-def _ring(
-    fields: int, plan: WindowPlan, rows: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    ring = aligned((fields, plan.pane_count, rows), np.dtype(np.float64))
-    return ring, np.zeros((fields, rows))
-
-
-class Windows:
-    """The panes and windows of the sensors of one bank."""
-
-    __slots__ = (
-        "bank",
-        "heard_ns",
-        "lines",
-        "name",
-        "number",
-        "onsets",
-        "pegged",
-        "pegged_ns",
-        "period_ns",
-        "plan",
-        "raw",
-        "run_ns",
-        "run_value",
-        "stacks",
-        "stale_ns",
-        "value",
-        "value_ns",
-    )
+    __slots__ = ("bank", "history", "lines", "number", "plan", "value", "value_ns")
 
     def __init__(
-        self, plan: BankPlan, bank: NDArray[np.void], number: int, period_ns: Ints
+        self,
+        plan: BankPlan,
+        kept: HistoryPlan,
+        bank: NDArray[np.void],
+        number: int,
+        history: History,
     ) -> None:
-        rows = period_ns.size
-        narrow = plan.sort.precision == "float32"
+        rows = history.period_ns.size
         self.plan = plan
         self.bank = bank
         self.number = number
-        self.name = plan.sort.name
-        self.period_ns = period_ns
-        self.stale_ns = np.maximum(STALE_PERIODS * period_ns, STALE_NS_MIN)
-        line_count = rows * plan.slots if plan.needs_lines else 0
-        self.lines = aligned(line_count, LINES[plan.sort.precision])
-        self.raw = aligned(rows * plan.slots if plan.needs_raw else 0, raw.RAW)
-        self.stacks = tuple(Stacks.make(window, rows) for window in plan.windows)
-        self.onsets = tuple(Onsets(pair, plan, bank, number, rows) for pair in plan.onsets)
-        self.value = np.full(rows, np.nan, dtype=np.float32 if narrow else np.float64)
+        self.history = history
+        is_kept = plan.needs_lines or kept is plan.raw
+        self.lines = aligned(rows * plan.slots if is_kept else 0, LINES[plan.sort.precision])
+        narrow = plan.sort.precision == "float32"
+        self.value: Floats = np.full(rows, np.nan, dtype=np.float32 if narrow else np.float64)
         self.value_ns = np.full(rows, NEVER, dtype=np.int64)
-        self.heard_ns = np.full(rows if plan.needs_raw else 0, NEVER, dtype=np.int64)
-        self.run_ns = np.full(rows if plan.needs_raw else 0, NEVER, dtype=np.int64)
-        self.run_value = np.full(rows if plan.needs_raw else 0, np.nan)
-        self.pegged = np.zeros(rows if plan.needs_raw else 0, dtype=bool)
-        self.pegged_ns = np.full(rows if plan.needs_raw else 0, NEVER, dtype=np.int64)
 
-    def fold(self, admitted: Admitted, card: NDArray[np.generic]) -> None:
+    def fold(self, admitted: Admitted) -> None:
         """Fold readings into the open panes."""
-        if self.plan.needs_lines:
+        if self.lines.size:
             panes.fold_points(
                 self.lines, admitted.slot, admitted.moment, admitted.value, admitted.outcome
             )
-        if self.plan.needs_raw:
-            raw.fold_raw(self.raw, admitted.slot, admitted.moment, admitted.value, admitted.outcome)
-        for onset in self.onsets:
-            onset.fold(admitted, card)
+        if self.history.trail is not None:
+            self.history.trail.fold(admitted)
 
     def fold_series(
-        self, block: AdmittedSeries, card: NDArray[np.generic]
+        self, block: AdmittedSeries, card: NDArray[np.void]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Fold a block; returns the least and the greatest good sample of each sensor."""
+        """Fold a block; returns the least and the greatest folded sample of each sensor."""
         low, high = np.full((2, block.sensor.size), np.nan)
-        if self.plan.needs_lines:
+        if self.lines.size:
             panes.fold_series(
                 *(self.lines, block.sensor, block.t0_ns, block.period_ns, block.start),
                 *(block.stop, block.value, block.outcome, card, self.bank, low, high),
             )
         else:
-            _extremes(block, low, high)
-        if self.plan.needs_raw:
-            raw.fold_raw_series(
-                *(self.raw, block.sensor, block.t0_ns, block.period_ns, block.start, block.stop),
-                *(block.first_sample, block.latest_ns, block.value, block.outcome),
-                *(card, self.bank),
-            )
-        for onset in self.onsets:
-            onset.fold_series(block, card)
+            low, high = extremes(block)
+        if self.history.trail is not None:
+            rows = card["row"][block.sensor].astype(np.int64)
+            self.history.trail.fold_series(block, rows)
         return low, high
 
-    def close(self, pane: int, start_row: Ints, stop_row: Ints) -> Measures | None:
+    def close(self, pane: int, ranges: Ranges, rows: Rows, stale_ns: Ints) -> Measures:
         """Close a pane for ranges of rows; returns what is known at its end."""
-        if not self.plan.needs_lines:
-            return None
-        ranges = (start_row, stop_row)
-        rows = np.concatenate(
-            [np.arange(low, high) for low, high in zip(start_row, stop_row, strict=True)]
-        )
         end_ns = (pane + 1) * self.plan.pane_ns
         table = np.empty((panes.PANE_ROWS, rows.size))
         panes.close_panes(self.lines, self.bank, self.number, pane, *ranges, self._asked(), table)
@@ -247,59 +129,185 @@ class Windows:
             rows=rows,
             value=self.value[rows],
             value_ns=self.value_ns[rows],
-            is_fresh=end_ns - self.value_ns[rows] < self.stale_ns[rows],
+            is_fresh=end_ns - self.value_ns[rows] < stale_ns[rows],
             age_s=None,
             unchanged_s=None,
             pegged=None,
             pegged_ns=None,
             raw_value=None,
-            windows=self._windows(pane, ranges, rows, table),
-            onsets={o.pair: o.close(pane, *ranges, rows.size) for o in self.onsets},
+            windows={},
+            onsets={},
+            kind=self.plan.sort.kind,
         )
-        if self.plan.needs_raw:
-            self._close_raw(pane, ranges, measures)
+        self.history.close(pane, ranges, table, measures)
         return measures
 
     def _asked(self) -> int:
         asked = panes.ENDS
-        for window in self.plan.windows:
-            asked |= panes.MOMENTS if "moments" in window.groups else 0
-            asked |= panes.BOUNDS if "extremes" in window.groups else 0
-            asked |= panes.TREND if "trend" in window.groups else 0
+        for stacks in self.history.stacks:
+            groups = stacks.plan.groups
+            asked |= panes.MOMENTS if "moments" in groups else 0
+            asked |= panes.BOUNDS if "extremes" in groups else 0
+            asked |= panes.TREND if "trend" in groups else 0
         return asked
 
-    def _carry(self, rows: NDArray[np.intp], end_ns: int, table: NDArray[np.float64]) -> None:
+    def _carry(self, rows: Rows, end_ns: int, table: NDArray[np.float64]) -> None:
         """The newest value is carried over panes without a reading."""
         filled = table[panes.COUNT] > 0
         filled_rows = rows[filled]
         self.value[filled_rows] = table[panes.LAST, filled]
         self.value_ns[filled_rows] = end_ns + table[panes.LAST_NS, filled].astype(np.int64)
 
-    def _windows(
-        self,
-        pane: int,
-        ranges: tuple[Ints, Ints],
-        rows: NDArray[np.intp],
-        table: NDArray[np.float64],
-    ) -> dict[int, Window]:
-        found = {}
-        period_ns = self.period_ns[rows]
-        narrow = self.value.dtype == np.float32
-        for stacks in self.stacks:
-            fields = stacks.tick(pane, self.plan.pane_ns, ranges, table)
-            if narrow:
-                # A float32 extreme is compared with thresholds as a float32.
-                for name in AS_READ & fields.keys():
-                    fields[name] = fields[name].astype(np.float32)
-            length_ns = stacks.plan.length_ns
-            expected = np.where(period_ns > 0, length_ns / np.maximum(period_ns, 1), 1.0)
-            found[length_ns] = Window(fields["count"], expected, fields)
-        return found
+    def columns(self) -> Mapping[str, NDArray[np.generic]]:
+        """What is remembered, for a snapshot; the arrays themselves, not copies."""
+        return {
+            **{"lines": self.lines, "value": self.value, "value_ns": self.value_ns},
+            **self.history.columns(),
+        }
 
-    def _close_raw(self, pane: int, ranges: tuple[Ints, Ints], measures: Measures) -> None:
+
+class Windows:
+    """The panes and windows of the sensors of one bank."""
+
+    __slots__ = (
+        "bank", "good", "heard", "heard_ns", "name", "number", "onsets", "pegged", "pegged_ns",
+        "period_ns", "plan", "raw", "raw_view", "run_ns", "run_value", "scores", "stale_ns",
+    )  # fmt: skip
+
+    def __init__(
+        self, plan: BankPlan, bank: NDArray[np.void], number: int, period_ns: Ints
+    ) -> None:
+        rows = period_ns.size
+        self.plan = plan
+        self.bank = bank
+        self.number = number
+        self.name = plan.sort.name
+        self.period_ns = period_ns
+        self.stale_ns = np.maximum(STALE_PERIODS * period_ns, STALE_NS_MIN)
+        self.good = self._view(plan.good)
+        self.raw_view = None if plan.raw is None else self._view(plan.raw)
+        # Scores come once per pane.
+        each_pane_ns = np.full(rows, plan.pane_ns, dtype=np.int64)
+        self.scores = None if plan.scores is None else self._history(plan.scores, each_pane_ns)
+        self.heard = tuple(Stacks.make(window, rows) for window in plan.heard)
+        self.raw = aligned(rows * plan.slots if plan.needs_raw else 0, raw.RAW)
+        self.onsets = tuple(Onsets(pair, plan, bank, number, rows) for pair in plan.onsets)
+        self.heard_ns = np.full(rows if plan.needs_raw else 0, NEVER, dtype=np.int64)
+        self.run_ns = np.full(rows if plan.needs_raw else 0, NEVER, dtype=np.int64)
+        self.run_value = np.full(rows if plan.needs_raw else 0, np.nan)
+        self.pegged = np.zeros(rows if plan.needs_raw else 0, dtype=bool)
+        self.pegged_ns = np.full(rows if plan.needs_raw else 0, NEVER, dtype=np.int64)
+
+    def _view(self, kept: HistoryPlan) -> View:
+        history = self._history(kept, self.period_ns)
+        return View(self.plan, kept, self.bank, self.number, history)
+
+    def _history(self, kept: HistoryPlan, period_ns: Ints) -> History:
+        return History(
+            kept,
+            period_ns,
+            np.maximum(STALE_PERIODS * period_ns, STALE_NS_MIN),
+            slots=self.plan.slots,
+            pane_ns=self.plan.pane_ns,
+            is_narrow=self.plan.sort.precision == "float32" and kept is not self.plan.scores,
+        )
+
+    @property
+    def precision(self) -> np.dtype[np.floating]:
+        """In which readings are kept."""
+        return self.good.value.dtype
+
+    @property
+    def value_ns(self) -> Ints:
+        """Time of the newest good reading of each sensor in a closed pane."""
+        return self.good.value_ns
+
+    @property
+    def overfull_count(self) -> int:
+        """Windows that were unknown because they held more readings than are kept."""
+        histories = [self.good.history]
+        histories += [] if self.raw_view is None else [self.raw_view.history]
+        histories += [] if self.scores is None else [self.scores]
+        return sum(one.trail.overfull_count for one in histories if one.trail is not None)
+
+    def fold(self, admitted: Admitted, card: NDArray[np.void]) -> None:
+        """Fold readings into the open panes."""
+        self.good.fold(admitted)
+        if self.raw_view is not None:
+            self.raw_view.fold(admitted.as_raw(self.precision))
+        if self.plan.needs_raw:
+            raw.fold_raw(self.raw, admitted.slot, admitted.moment, admitted.value, admitted.outcome)
+        for onset in self.onsets:
+            onset.fold(admitted, card)
+
+    def fold_series(
+        self, block: AdmittedSeries, card: NDArray[np.void]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Fold a block; returns the least and the greatest good sample of each sensor."""
+        if self.raw_view is not None:
+            self.raw_view.fold_series(block.as_raw(self.precision), card)
+        if self.plan.needs_raw:
+            raw.fold_raw_series(
+                *(self.raw, block.sensor, block.t0_ns, block.period_ns, block.start, block.stop),
+                *(block.first_sample, block.latest_ns, block.value, block.outcome),
+                *(card, self.bank),
+            )
+        for onset in self.onsets:
+            onset.fold_series(block, card)
+        return self.good.fold_series(block, card)
+
+    def close(self, pane: int, start_row: Ints, stop_row: Ints) -> Measures | None:
+        """Close a pane for ranges of rows; returns what is known at its end."""
+        if not self.plan.needs_lines:
+            return None
+        ranges = (start_row, stop_row)
+        rows = np.concatenate(
+            [np.arange(low, high) for low, high in zip(start_row, stop_row, strict=True)]
+        )
+        measures = self.good.close(pane, ranges, rows, self.stale_ns)
+        measures.onsets = {o.pair: o.close(pane, *ranges, rows.size) for o in self.onsets}
+        raw_measures = None
+        if self.raw_view is not None:
+            raw_measures = self.raw_view.close(pane, ranges, rows, self.stale_ns)
+            measures.raw = raw_measures
+        if self.plan.needs_raw:
+            self._close_raw(pane, ranges, measures)
+            if raw_measures is not None:
+                self._lend(measures, raw_measures)
+        return measures
+
+    def take_scores(self, pane: int, ranges: Ranges, measures: Measures) -> None:
+        """The scores of a closed pane are readings, too: one per sensor, at the pane's end."""
+        if self.scores is None:
+            return
+        rows, end_ns = measures.rows, measures.end_ns
+        score = measures.anomaly
+        score = np.full(rows.size, np.nan) if score is None else score.astype(np.float64)
+        known = np.isfinite(score)
+        score = np.where(known, score, np.nan)
+        table = np.zeros((panes.PANE_ROWS, rows.size))
+        table[panes.COUNT] = known
+        table[[panes.MEAN, panes.LOW, panes.HIGH, panes.FIRST, panes.LAST]] = score
+        table[[panes.FIRST_NS, panes.LAST_NS]] = np.where(known, 0.0, np.nan)
+        if self.scores.trail is not None:
+            self.scores.trail.put(rows[known], end_ns, score[known])
+        time_ns = np.full(rows.size, end_ns, dtype=np.int64)
+        measures.scores = Measures(
+            *(end_ns, rows, score, time_ns, known, None, None, None, None, None, {}, {}),
+        )
+        self.scores.close(pane, ranges, table, measures.scores)
+
+    def _close_raw(self, pane: int, ranges: Ranges, measures: Measures) -> None:
         rows, end_ns = measures.rows, measures.end_ns
         table = np.empty((raw.RAW_ROWS, rows.size))
         raw.close_raw(self.raw, self.bank, self.number, pane, *ranges, table)
+        for stacks in self.heard:
+            counts = np.zeros((panes.PANE_ROWS, rows.size))
+            counts[panes.COUNT] = table[raw.RAW_COUNT]
+            length_ns = stacks.plan.length_ns
+            measures.heard[length_ns] = stacks.tick(pane, self.plan.pane_ns, ranges, counts)[
+                "count"
+            ]
         heard = table[raw.RAW_COUNT] > 0
         self.heard_ns[rows[heard]] = end_ns + table[raw.RAW_LAST_NS, heard].astype(np.int64)
         valued = table[raw.RAW_RUNS] > 0
@@ -322,27 +330,36 @@ class Windows:
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""
         found: dict[str, NDArray[np.generic]] = {
-            "lines": self.lines,
+            **self.good.columns(),
             "raw": self.raw,
-            "value": self.value,
-            "value_ns": self.value_ns,
             "heard_ns": self.heard_ns,
             "run_ns": self.run_ns,
             "run_value": self.run_value,
             "pegged": self.pegged,
             "pegged_ns": self.pegged_ns,
         }
-        for stacks in self.stacks:
+        others = {"raw_view": self.raw_view, "scores": self.scores}
+        for part, columns in ((p, one.columns()) for p, one in others.items() if one is not None):
+            found |= {f"{part}/{name}": column for name, column in columns.items()}
+        for stacks in self.heard:
             for name, column in stacks.columns().items():
-                found[f"window/{stacks.plan.length_ns}/{name}"] = column
+                found[f"heard/{stacks.plan.length_ns}/{name}"] = column
         for onset in self.onsets:
             for name, column in onset.columns().items():
                 found[f"onset/{onset.pair[0]}/{onset.pair[1]}/{name}"] = column
         return {f"bank/{self.name}/{name}": column for name, column in found.items()}
 
+    def _lend(self, measures: Measures, view: Measures) -> None:
+        """What is told by all readings is the same in both views."""
+        view.age_s, view.unchanged_s = measures.age_s, measures.unchanged_s
+        view.pegged, view.pegged_ns = measures.pegged, measures.pegged_ns
+        view.raw_value = measures.raw_value
 
-def _extremes(block: AdmittedSeries, low: Floats, high: Floats) -> None:
-    samples = block.value[:, block.start : block.stop]
+
+def extremes(block: AdmittedSeries) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least and the greatest good sample of each sensor of a block."""
+    samples = block.value[:, block.start : block.stop].astype(np.float64)
     good = block.outcome[:, block.start : block.stop] == stage.FOLDED
-    low[:] = np.where(good, samples, np.inf).min(axis=1, initial=np.inf)
-    high[:] = np.where(good, samples, -np.inf).max(axis=1, initial=-np.inf)
+    low = np.where(good, samples, np.inf).min(axis=1, initial=np.inf)
+    high = np.where(good, samples, -np.inf).max(axis=1, initial=-np.inf)
+    return low, high

@@ -8,6 +8,10 @@ Which file answers which question?
     panes     what happened to a sensor in one slice of time?
     raw       is a sensor heard from, does it move, is it pegged?
     windows   what happened in the panes since then, told pane by pane?
+    trail     which readings did a sensor send lately, in the order of event time?
+    robust    what is usual in a window, whatever a few readings say?
+    course    which way did the readings of a window take: counters, scores, failures?
+    walk      what follows from one reading to the next: exponential means, ground motion?
     onset     did the signal of a moment rise above that of the minutes before?
     ladder    which grades does a value ask for?
     zones     can any condition be true in a block of rows at all?

@@ -24,7 +24,8 @@ Which file answers which question, in the order a rule walks through them:
     What do warnings say?                                  message, phrases
     What happens in a rule's inline tests?                 scenario: feeds_text, csv_feed
     What is different between two sets of packs?           changes
-    What must the engine keep for the rules, at what cost? plan, bill
+    What must the engine keep for the rules, at what cost? plan, bill;
+                                                           needs, feature by feature
     What is asked of members of a tank, a dam, a cluster?  grouping
     Which grades are due, row by row?                      judge
     And where some members of a set are unknown?           intervals, sets

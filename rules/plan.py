@@ -5,47 +5,30 @@ The plan says which, chooses the pane of each sensor type, and makes the bill: b
 known before the first frame.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from rules import expression as ex
 from rules.grade import Grade
 from rules.grouping import OWN_ROLLUP, GroupPlan, grouped
+from rules.needs import (
+    RAW_FEATURES,
+    WINDOWED,
+    Asked,
+    HistoryPlan,
+    WindowPlan,
+    danger_side,
+    history,
+    pane_length_ns,
+    reach_ns,
+    ring_length,
+)
 from rules.pack import Book, Rule
 from rules.units import NUMBER, read_unit
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
 
-# Which running fields of a window each feature reads; the count is always there.
-GROUPS: dict[str, frozenset[str]] = {
-    "mean": frozenset({"moments"}),
-    "std": frozenset({"moments"}),
-    "sum": frozenset({"moments"}),
-    "min": frozenset({"extremes"}),
-    "max": frozenset({"extremes"}),
-    "range": frozenset({"extremes"}),
-    "rise": frozenset({"extremes", "ends"}),
-    "drop": frozenset({"extremes", "ends"}),
-    "change": frozenset({"ends"}),
-    "slope": frozenset({"moments", "trend"}),
-    "count": frozenset(),
-    "coverage": frozenset(),
-}
-GROUP_FIELDS = {"moments": 2, "extremes": 2, "trend": 3, "ends": 2}
-RAW_FEATURES = frozenset({"age", "unchanged"})
-
-NICE_PANES_NS = tuple(
-    amount * NS_PER_MS
-    for amount in (
-        *(100, 200, 500, 1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 30_000),
-        *(60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000),
-    )
-)
-# A window of more panes than this costs more memory than its finer steps are worth; an author
-# who wants them fixes `pane` in types.yaml.
-PANES_PER_WINDOW_MAX = 360
 STALE_NS_MIN = 10 * NS_PER_S
 STALE_PERIODS = 3
 COVERAGE_DEFAULT = 0.5
@@ -124,6 +107,24 @@ class RulePlan:
             if grade.enter is not None
         }
 
+    @property
+    def asks_calendar(self) -> bool:
+        """A condition may change with the hour, without any reading."""
+        return _asks_the_calendar(self.grades)
+
+    @property
+    def is_raw(self) -> bool:
+        """The rule also sees readings that are marked bad."""
+        return self.rule.quality.view == "raw"
+
+    def asks(self, feature: ex.Feature) -> Asked:
+        """A feature as this rule means it."""
+        read = self.rule.inputs.get(feature.input, self.rule.input)
+        side = 1 if self.is_above else -1
+        if feature.name == "forecast" and self.rule.ladder is None:
+            side = danger_side(feature, (grade.when for grade in self.grades))
+        return Asked(replace(feature, input=""), read.kind or "", self.coverage, side)
+
     def stale_ns(self, period_ns: int) -> int:
         """How long a reading of a sensor with this period holds (rule-language 5a.9)."""
         if self.rule.quality.stale_after_ns is not None:
@@ -138,28 +139,16 @@ class RulePlan:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowPlan:
-    """One window of a sensor type: its length, its panes, the fields that are kept of it."""
-
-    length_ns: int
-    pane_count: int
-    groups: frozenset[str]
-
-    @property
-    def bytes_per_sensor(self) -> int:
-        """Ring, running back, each of float64 fields; the count is one of them."""
-        fields = 1 + sum(GROUP_FIELDS[group] for group in self.groups)
-        return 8 * fields * (self.pane_count + 1)
-
-
-@dataclass(frozen=True, slots=True)
 class BankPlan:
     """What one sensor type keeps."""
 
     sort: Sort
     pane_ns: int
     slots: int
-    windows: tuple[WindowPlan, ...]
+    good: HistoryPlan
+    raw: HistoryPlan | None
+    scores: HistoryPlan | None
+    heard: tuple[WindowPlan, ...]
     onsets: tuple[tuple[int, int], ...]
     needs_lines: bool
     needs_raw: bool
@@ -167,6 +156,8 @@ class BankPlan:
     pane_rules: tuple[RulePlan, ...]
     # Rules on instances of several sensors, as they look at this type: they find signals only.
     signal_rules: tuple[RulePlan, ...]
+    reach_ns: int
+    offset_ns: int
 
     @property
     def watched(self) -> tuple[RulePlan, ...]:
@@ -174,14 +165,22 @@ class BankPlan:
         return (*self.pane_rules, *self.signal_rules)
 
     @property
+    def windows(self) -> tuple[WindowPlan, ...]:
+        """Windows over good readings."""
+        return self.good.windows
+
+    @property
     def bytes_per_sensor(self) -> int:
         """State of one sensor, all rules included."""
         lines = LINE_BYTES[self.sort.precision] * self.slots + CARRY_BYTES
+        streams = [one for one in (self.good, self.raw, self.scores) if one is not None]
         return (
             CARD_BYTES
             + (lines if self.needs_lines else 0)
+            + (lines if self.raw is not None else 0)
             + (RAW_BYTES * self.slots if self.needs_raw else 0)
-            + sum(window.bytes_per_sensor for window in self.windows)
+            + sum(one.bytes_per_sensor(self.slots) for one in streams)
+            + sum(window.bytes_per_sensor for window in self.heard)
             + ONSET_BYTES * len(self.onsets)
             + LATCH_BYTES * (len(self.reading_rules) + len(self.pane_rules))
         )
@@ -253,61 +252,55 @@ def _bank_plan(
     reading_rules = tuple(rule for rule in rules if rule.is_per_reading)
     pane_rules = tuple(rule for rule in rules if not rule.is_per_reading)
     watched = (*pane_rules, *signal_rules)
-    features = [*(f for rule in watched for f in rule.features), *asked]
-    lengths: dict[int, frozenset[str]] = {}
-    for feature in features:
-        if feature.name in GROUPS:
-            length_ns = feature.windows_ns[0]
-            lengths[length_ns] = lengths.get(length_ns, frozenset()) | GROUPS[feature.name]
-    needs_raw = any(f.name in RAW_FEATURES for f in features) or any(
+    judged = [(rule, rule.asks(f)) for rule in watched for f in rule.features]
+    learnt = [Asked(feature, "", 0.0, 1) for feature in asked]
+    everything = [*(one for _, one in judged), *learnt]
+    features = [one.feature for one in everything]
+    streams = {
+        "good": [*(one for rule, one in judged if not rule.is_raw), *learnt],
+        "raw": [one for rule, one in judged if rule.is_raw],
+        "scores": [one for one in everything if one.feature.stream],
+    }
+    needs_raw = any(f.name in RAW_FEATURES or f.name == "bad_share" for f in features) or any(
         rule.rule.quality.over != "ignore" for rule in watched
     )
     wanted_ns = tick_ns if tick_ns and any(f.name in RAW_FEATURES for f in features) else None
-    pane_ns = _pane_ns(sort, sorted(lengths), wanted_ns)
+    lengths = sorted({f.windows_ns[0] for f in features if f.name in WINDOWED})
+    offsets = {f.offset_ns for f in features if f.offset_ns}
+    natural_ns = 100 * NS_PER_MS if sort.kind == "waveform" else max(NS_PER_S, sort.period_ns)
+    wish_ns = min(natural_ns, wanted_ns) if wanted_ns else natural_ns
+    pane_ns = sort.pane_ns or pane_length_ns(wish_ns, lengths, offsets)
+    slots = ring_length(sort.lateness_ns + (silence_ns if sort.links_max > 1 else 0), pane_ns)
+
+    def stream(name: str) -> HistoryPlan:
+        period_ns = pane_ns if name == "scores" else sort.period_ns
+        chosen = [one for one in streams[name] if (name == "scores") == bool(one.feature.stream)]
+        return history(chosen, kind=sort.kind, period_ns=period_ns, pane_ns=pane_ns, slots=slots)
+
+    heard = {f.windows_ns[0] for f in features if f.name == "bad_share"}
+    window_ns, offset_ns = reach_ns(everything)
     return BankPlan(
         sort=sort,
         pane_ns=pane_ns,
-        slots=_slots(sort, pane_ns, silence_ns),
-        windows=tuple(
-            WindowPlan(length, length // pane_ns, lengths[length]) for length in sorted(lengths)
-        ),
+        slots=slots,
+        good=stream("good"),
+        raw=stream("raw") if any(rule.is_raw for rule in watched) else None,
+        scores=stream("scores") if streams["scores"] else None,
+        heard=tuple(WindowPlan(n, n // pane_ns, frozenset()) for n in sorted(heard)),
         onsets=tuple(sorted({_pair(f) for f in features if f.name == "stalta"})),
         needs_lines=bool(watched) or bool(asked),
         needs_raw=needs_raw,
         reading_rules=reading_rules,
         pane_rules=pane_rules,
         signal_rules=signal_rules,
+        reach_ns=window_ns,
+        offset_ns=offset_ns,
     )
 
 
 def _pair(feature: ex.Feature) -> tuple[int, int]:
     short_ns, long_ns = feature.windows_ns
     return short_ns, long_ns
-
-
-def _pane_ns(sort: Sort, lengths_ns: Sequence[int], wanted_ns: int | None) -> int:
-    """The pane: fixed by types.yaml, or the nice length nearest to the sensor's period.
-
-    It divides every window; where no nice length does, it is their greatest common divisor.
-    """
-    if sort.pane_ns is not None:
-        return sort.pane_ns
-    natural_ns = 100 * NS_PER_MS if sort.kind == "waveform" else max(NS_PER_S, sort.period_ns)
-    wish_ns = min(natural_ns, wanted_ns) if wanted_ns else natural_ns
-    if not lengths_ns:
-        return max(nice for nice in NICE_PANES_NS if nice <= max(wish_ns, NICE_PANES_NS[0]))
-    common_ns = math.gcd(*lengths_ns)
-    wish_ns = max(wish_ns, lengths_ns[-1] // PANES_PER_WINDOW_MAX)
-    nice = [n for n in NICE_PANES_NS if common_ns % n == 0]
-    fitting = [n for n in nice if n <= wish_ns] or nice[:1] or [common_ns]
-    return fitting[-1]
-
-
-def _slots(sort: Sort, pane_ns: int, silence_ns: int) -> int:
-    """Open panes: the lateness, the lag of a slow gateway, and the pane of the present."""
-    lag_ns = silence_ns if sort.links_max > 1 else 0
-    open_panes = -(-(sort.lateness_ns + lag_ns) // pane_ns) + 2
-    return 1 << max(1, (open_panes - 1).bit_length())
 
 
 def _rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
@@ -331,7 +324,9 @@ def _rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
         features=features,
         value=value,
         unit=rule.ladder.shown if rule.ladder else ex.unit_of(value, rule.input.scale),
-        is_per_reading=rule.is_local and all(feature.name == "value" for feature in features),
+        is_per_reading=rule.is_local
+        and all(feature.name == "value" for feature in features)
+        and not _asks_the_calendar(grades),
         is_plain_ladder=is_plain,
         is_above=rule.ladder is None or rule.ladder.direction == "above",
         coverage=COVERAGE_DEFAULT if rule.quality.coverage is None else rule.quality.coverage,
@@ -385,6 +380,12 @@ def _features(grades: Iterable[GradePlan]) -> Iterable[ex.Feature]:
         for condition in (grade.when, grade.clear):
             if condition is not None:
                 yield from ex.features(condition)
+
+
+def _asks_the_calendar(grades: Iterable[GradePlan]) -> bool:
+    """True where a condition may change with the hour, without any reading."""
+    conditions = (c for grade in grades for c in (grade.when, grade.clear) if c is not None)
+    return any(isinstance(node, ex.Calendar) for c in conditions for node in ex.walk(c))
 
 
 def _shown_value(grades: Sequence[GradePlan]) -> ex.Node:

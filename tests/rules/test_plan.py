@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from rules import expression as ex
 from rules.bill import bill
 from rules.errors import Place
+from rules.needs import NICE_PANES_NS, PANES_PER_WINDOW_MAX
 from rules.plan import (
-    NICE_PANES_NS,
-    PANES_PER_WINDOW_MAX,
     BankPlan,
     Plan,
     Sort,
