@@ -42,6 +42,7 @@ Around the walk:
     How is the engine driven without a flow?          drive
     What does a journal tell when it is played again? replaying: rerun, tales, truths; tables
     What would other rules change?                    planning
+    Why was it told, and why not?                     explaining: inquiry, account
     What does a code mean?                            explain: pages; nearest
     What can be seen in a minute?                     demo, plant
     What ends a command, and with which code?         errors

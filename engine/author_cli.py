@@ -12,6 +12,7 @@ import click
 
 EXISTING = click.Path(path_type=Path, exists=True)
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+ID_LENGTH: Final = 26
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -131,4 +132,43 @@ def plan(
     return _function("engine.planning:plan")(new, config, data, days=days, as_json=as_json)
 
 
-COMMANDS: Final = (plan, replay)
+@click.command("explain")
+@click.argument("words", nargs=-1, required=True, metavar="WHAT…")
+@click.option("--config", type=FILE, help="The engine.yaml, for warnings and rules.")
+@click.option("--data", type=FOLDER, help="The data folder; by default that of the engine.yaml.")
+@click.option(
+    "--revision",
+    type=int,
+    metavar="N",
+    help="Which message of a warning; by default the first at its gravest grade.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
+def explain(
+    words: tuple[str, ...],
+    *,
+    config: Path | None,
+    data: Path | None,
+    revision: int | None,
+    as_json: bool,
+) -> int:
+    """Explain why, and why not.
+
+    \b
+    WHAT is
+      E713                the code of a fault, or `codes` for the list of them
+      features            what rules can look at
+      WARNING_ID          why a warning was raised, from the journal
+      RULE SENSOR TIME    how far each grade of a rule was from firing, and what blocked it
+    """
+    if len(words) == 1 and len(words[0]) < ID_LENGTH:
+        return _function("engine.explain:explain")(words[0])
+    if len(words) not in (1, 3):
+        message = "write a code, `codes`, `features`, a warning's id, or RULE SENSOR TIME"
+        raise click.UsageError(message)
+    from engine.explaining import ExplainOptions
+
+    options = ExplainOptions(config, data, revision, as_json)
+    return _function("engine.explaining:explain")(words, options)
+
+
+COMMANDS: Final = (explain, plan, replay)

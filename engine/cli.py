@@ -28,7 +28,6 @@ COMMANDS: Final = {
     "listen": "engine.listen:listen",
     "demo": "engine.demo:demo",
     "warmup": "engine.warmup:warmup",
-    "explain": "engine.explain:explain",
 }
 
 EXISTING = click.Path(path_type=Path, exists=True)
@@ -262,13 +261,6 @@ def demo_(seconds: float | None, data: Path | None) -> int:
 def warmup_() -> int:
     """Compile all kernels into the cache, so that the first start is as fast as any."""
     return _function("warmup")()
-
-
-@tocsin.command("explain")
-@click.argument("topic")
-def explain_(topic: str) -> int:
-    """Explain TOPIC: the code of a fault (E713), or `codes` for the list of them."""
-    return _function("explain")(topic)
 
 
 for command in author_cli.COMMANDS:

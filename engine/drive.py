@@ -128,6 +128,13 @@ class Drive:
 
     def play(self, journal: ClosedJournal, turn_bytes: int = TURN_BYTES) -> Iterator[Turn]:
         """Drive through a journal from its first record to its last."""
+        for work, offset in self.work(journal, turn_bytes):
+            yield Turn(self.advance(work), offset)
+
+    def work(
+        self, journal: ClosedJournal, turn_bytes: int = TURN_BYTES
+    ) -> Iterator[tuple[list[Sequence[Work]], int]]:
+        """The work of each shard in turns, each with the offset after it."""
         inlet = Inlet(
             journal,
             Decoder(self.assembly.manifests),
@@ -147,7 +154,7 @@ class Drive:
                 self._note(self.shards[number], work[number])
             self.misfit_count = inlet.misfit_count
             offset = reached
-            yield Turn(self.advance(work), offset)
+            yield work, offset
 
     def _note(self, shard: Shard, work: Sequence[Work]) -> None:
         """Which sensors were heard, and from when to when the work was received."""

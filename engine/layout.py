@@ -67,8 +67,16 @@ def shard_of_sites(catalogue: Catalogue, shard_count: int) -> Int32:
 
 def lay_out(catalogue: Catalogue, shard: int, shard_count: int) -> Layout:
     """Number the sensors, sites and links that `shard` of `shard_count` owns."""
+    return lay_out_sites(catalogue, shard_of_sites(catalogue, shard_count) == shard)
+
+
+def lay_out_sites(catalogue: Catalogue, is_mine: NDArray[np.bool_]) -> Layout:
+    """Number the sensors, sites and links of some sites.
+
+    is_mine  bool[sites]
+    """
     sensors = catalogue.sensors
-    mine = np.flatnonzero(shard_of_sites(catalogue, shard_count)[sensors.site] == shard)
+    mine = np.flatnonzero(is_mine[sensors.site])
     order = np.lexsort((mine, sensors.site[mine], sensors.type[mine]))
     sensor = mine[order].astype(np.int32)
     dense = np.full(len(sensors.name), -1, dtype=np.int32)

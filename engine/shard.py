@@ -7,7 +7,7 @@ that came due end; changes of grade become warnings.
 A shard knows no socket, no wall clock, no Bytewax.  Its state is columns, saved under names.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -112,6 +112,7 @@ class Shard:
         "retired",
         "settings",
         "told",
+        "watcher",
     )
 
     def __init__(
@@ -152,6 +153,8 @@ class Shard:
         self.told: list[Message] = []
         # How many episodes those rules and sensors had that are gone (engine/adoption.py).
         self.retired: dict[str, int] = {}
+        # Sees what a rule on windows is about to be judged by; for whoever asks why.
+        self.watcher: Callable[[Latches, PaneColumns], None] | None = None
 
     def _bank(
         self,
@@ -261,6 +264,8 @@ class Shard:
 
     def _judge_pane(self, bank: Bank, rule: Latches, measures: Measures, ranges: Ranges) -> None:
         columns = PaneColumns(rule.plan, measures, bank.attributes, rule.stale_ns)
+        if self.watcher is not None:
+            self.watcher(rule, columns)
         for changes in rule.close(columns, *ranges):
             self._tell(bank, rule.plan, changes, columns)
 

@@ -13,7 +13,7 @@ Which file answers which question, in the order a rule walks through them:
     What does each part of it mean, and in which unit?     checking: names, literals, measures,
                                                            members, elsewhere, joining, drafts,
                                                            wording
-    What is an expression once nothing is in doubt?        expression
+    What is an expression once nothing is in doubt?        expression; retold as text
     How is one rule read, part by part?                    rule_text: rule_parts, grading_text,
                                                            message_text, scenario_text,
                                                            rollup_text, sequence_text,
