@@ -211,8 +211,8 @@ class _Watch:
             for condition in (grade.when, grade.clear):
                 for attribute in ex.attributes(condition) if condition else ():
                     if attribute not in found.attributes:
-                        scale = plan.rule.input.scale
-                        column = found.bank.attributes.column(attribute, scale)
+                        unit = plan.rule.input.unit
+                        column = found.bank.attributes.column(attribute, unit)
                         found.attributes[attribute] = column[rows][0]
 
     def _note(self, item: Work) -> None:

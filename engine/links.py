@@ -22,14 +22,7 @@ from rules import expression as ex
 from rules.errors import Fault, Place
 from rules.needs import GROUPS, WINDOWED
 from rules.pack import Book, Rule
-from rules.units import (
-    NUMBER,
-    UnitError,
-    attribute_value,
-    of_own_unit,
-    read_duration,
-    read_unit,
-)
+from rules.units import NUMBER, UnitError, attribute_value, read_duration, read_unit
 
 # What every sensor has without an attribute of that name.
 BUILT_IN: Final = ("name", "period", "range_low", "range_high")
@@ -168,13 +161,11 @@ def _attribute_faults(
         return []
     own = catalogue.sensors.attributes.get(attribute.name)
     required: tuple[str, ...]
-    by_site = attribute.scope == "site" or own is None
-    if by_site:
+    if attribute.scope == "site" or own is None:
         rows = sorted({int(catalogue.sensors.site[sensor]) for sensor in sensors})
         cells = {row: catalogue.sites.attributes[row].get(attribute.name) for row in rows}
         path, required = folder / "sites.csv", SITE_COLUMNS
     else:
-        assert own is not None
         cells = {int(sensor): own[int(sensor)] for sensor in sensors}
         path, required = folder / "sensors.csv", SENSOR_COLUMNS
     faults = []
@@ -185,14 +176,7 @@ def _attribute_faults(
         faults.append(Fault("W504", attribute.place, text, hint))
     if attribute.is_text:
         return faults
-    homes = catalogue.sensors.site[sensors] if by_site else sensors
-    units = [catalogue.types[int(number)].unit for number in catalogue.sensors.type[sensors]]
-    unit_of = dict(zip(homes.tolist(), units, strict=True))
-    wrong = [
-        (row, _quantity_problem(cell, attribute, rule, unit_of[row]))
-        for row, cell in cells.items()
-        if cell
-    ]
+    wrong = [(row, _quantity_problem(cell, attribute, rule)) for row, cell in cells.items() if cell]
     shown = [(row, problem) for row, problem in wrong if problem][:TEXTS_MAX]
     if shown:
         sheet, _ = read_sheet(path, required)
@@ -203,11 +187,10 @@ def _attribute_faults(
     return faults
 
 
-def _quantity_problem(cell: str, attribute: ex.Attribute, rule: Rule, own: str) -> str:
+def _quantity_problem(cell: str, attribute: ex.Attribute, rule: Rule) -> str:
     """Return why a text is not the quantity that a rule needs; empty when it is."""
     try:
-        dimension, scale = of_own_unit(attribute.dimension, rule.input.scale, own)
-        attribute_value(cell, dimension, scale, is_point=attribute.is_point)
+        attribute_value(cell, attribute.dimension, rule.input.scale, is_point=attribute.is_point)
     except UnitError as error:
         return str(error)
     return ""

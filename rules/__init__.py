@@ -20,7 +20,8 @@ Which file answers which question, in the order a rule walks through them:
                                                            cluster_text, policy_text, limits_text
     Which settings does a sensor have of its own?          override_text, overriding
     What would a careful duty officer ask about it?        lint
-    What is a rule, a pack, a book?                        pack; book reads them
+    What is a rule, a pack, a book?                        pack; pack_text and book read them
+    What do rules say of each other, and of sensors?       linking, points
     What do warnings say?                                  message, phrases
     What happens in a rule's inline tests?                 scenario: feeds_text, csv_feed
     What is different between two sets of packs?           changes

@@ -6,17 +6,15 @@ the order of their file names, so that the same folder makes the same book every
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rules import macro_text
-from rules.errors import Faults, Place, RuleErrors
-from rules.fields import Fields, identifier
-from rules.macros import Macros
+from rules.errors import Faults, Place, RuleErrors, did_you_mean
+from rules.linking import link
 from rules.pack import Book, Input, Ladder, Level, Pack, Quality, Rule
-from rules.rule_text import read_rule
-from rules.vocabulary import LANGUAGE_VERSION, PACK, refuse_later
-from rules.yaml_text import MapNode, Node, read_source
+from rules.pack_text import read_pack, with_beside
+from rules.yaml_text import MapNode, Node, TextNode, read_source
 
 __all__ = ["Book", "Input", "Ladder", "Level", "Pack", "Quality", "Rule", "load", "load_or_raise"]
 
@@ -33,32 +31,75 @@ class _Source:
     digest: str
     faults: Faults
 
+    @property
+    def is_beside(self) -> bool:
+        """True for local tuning and tests that belong to a pack in another file."""
+        has_kind = isinstance(self.node, MapNode) and self.node.get("kind") is not None
+        return has_kind or self.path.stem.endswith(TEST_SUFFIX)
 
-def load(paths: Iterable[Path]) -> Book:
-    """Read all packs of files and folders; what is wrong is in the book's faults."""
+
+def load(paths: Iterable[Path], *, today: str = "") -> Book:
+    """Read all packs of files and folders; what is wrong is in the book's faults.
+
+    `today` is an ISO day: overrides that held until an earlier one are told. Empty: none is.
+    """
     faults = Faults()
     sources = [source for path in _files(paths, faults) if (source := _open(path, faults))]
+    own = [source for source in sources if not source.is_beside]
     # A pack may use the macros of another, wherever that stands in the order of files.
-    macros = macro_text.read_all((source.node, source.faults) for source in sources)
-    packs: list[Pack] = []
-    for source in sources:
-        pack = _load_pack(source, macros, faults)
+    macros = macro_text.read_all((source.node, source.faults) for source in own)
+    packs: dict[str, Pack] = {}
+    for source in own:
+        mine = source.faults
+        path = str(source.path)
+        pack = read_pack(source.node, macros, mine, path=path, digest=source.digest, today=today)
         if pack is None:
             continue
-        before = next((known for known in packs if known.name == pack.name), None)
-        if before is not None:
-            message = f"the pack `{pack.name}` is already in {before.path}"
-            place = Place(str(source.path), 0, 0)
-            faults.add("E024", place, message, remedy="give one another name")
+        if pack.name in packs:
+            message = f"the pack `{pack.name}` is already in {packs[pack.name].path}"
+            mine.add("E024", Place(path, 0, 0), message, remedy="give one another name")
             continue
-        packs.append(pack)
-    whole = hashlib.sha256("".join(pack.digest for pack in packs).encode()).hexdigest()
-    return Book(tuple(packs), whole, faults)
+        packs[pack.name] = pack
+    wrong = {source.path.as_posix() for source in own if source.faults.errors()}
+    for source in sources:
+        if source.is_beside:
+            wrong |= _add_beside(packs, source, today)
+    for source in sources:
+        faults.extend(source.faults)
+    kept = [pack for pack in packs.values() if Path(pack.path).as_posix() not in wrong]
+    found = Faults()
+    link(kept, found, elsewhere=packs.keys() - {pack.name for pack in kept})
+    faults.extend(found)
+    torn = {fault.place.file for fault in found.errors()}
+    kept = [pack for pack in kept if pack.path not in torn]
+    whole = hashlib.sha256("".join(pack.digest for pack in kept).encode()).hexdigest()
+    return Book(tuple(kept), whole, faults)
 
 
-def load_or_raise(paths: Iterable[Path]) -> Book:
+def _add_beside(packs: dict[str, Pack], source: _Source, today: str) -> set[str]:
+    """Add a file beside a pack to its pack; the path of the pack that is thereby spoilt."""
+    node = source.node
+    text = node.get("for") if isinstance(node, MapNode) else None
+    if not isinstance(text, TextNode) or not text.text:
+        message = "`for` is missing: which pack does this file belong to?"
+        source.faults.add("E012", node.place, message, remedy="for: coal-gas")
+        return set()
+    name = text.text.partition("/")[0]
+    pack = packs.get(name)
+    if pack is None:
+        message = f"there is no pack `{name}` among these files"
+        remedy = did_you_mean(name, packs) if packs else "check it together with its pack"
+        source.faults.add("E330", text.place, message, remedy=remedy)
+        return set()
+    both = hashlib.sha256(f"{pack.digest}{source.digest}".encode()).hexdigest()
+    more = with_beside(pack, node, source.faults, today=today)
+    packs[name] = replace(more, digest=both)
+    return {Path(pack.path).as_posix()} if source.faults.errors() else set()
+
+
+def load_or_raise(paths: Iterable[Path], *, today: str = "") -> Book:
     """As `load`, but any error raises RuleErrors with every fault."""
-    book = load(paths)
+    book = load(paths, today=today)
     if book.errors:
         raise RuleErrors(book.faults)
     return book
@@ -82,73 +123,8 @@ def _files(paths: Iterable[Path], faults: Faults) -> list[Path]:
 def _open(path: Path, faults: Faults) -> _Source | None:
     """Read one file as YAML; None when it cannot be."""
     mine = Faults()
-    if path.stem.endswith(TEST_SUFFIX):
-        place = Place(str(path), 0, 0)
-        refuse_later(path.name, place, faults, where=" (tests in a file of their own)")
-        return None
     node, content = read_source(path, mine)
     if node is None:
         faults.extend(mine)
         return None
     return _Source(path, node, hashlib.sha256(content).hexdigest(), mine)
-
-
-def _load_pack(source: _Source, macros: Macros, faults: Faults) -> Pack | None:
-    """Read the pack of one file; None after an error."""
-    mine = source.faults
-    pack = _read_pack(source, macros, mine)
-    faults.extend(mine)
-    return None if mine.errors() else pack
-
-
-def _read_pack(source: _Source, macros: Macros, faults: Faults) -> Pack | None:
-    """Read the mapping of a pack."""
-    node = source.node
-    if isinstance(node, MapNode) and node.get("tocsin") is None:
-        message, remedy = "this is not a rule pack: it does not start with `tocsin: 1`", ""
-        if node.get("pack") is not None or node.get("rules") is not None:
-            remedy = "add the line `tocsin: 1`"
-        faults.add("E011", node.place, message, remedy=remedy)
-    fields = Fields.open(node, PACK, faults)
-    if fields is None:
-        return None
-    language = fields.text("tocsin")
-    if language is not None and language.text != LANGUAGE_VERSION:
-        message = f"version {language.text} of the rule language is not known here"
-        faults.add("E011", language.place, message, remedy="write `tocsin: 1`", fix="1")
-    name = identifier(fields.required("pack", "pack: coal-gas"), faults)
-    version = fields.required("version", "version: 1.0.0")
-    owner = fields.text("owner")
-    macro_text.check(fields, name, macros)
-    rules = _read_rules(fields, name, macros)
-    return Pack(
-        name=name,
-        version=version.text if version else "",
-        digest=source.digest,
-        owner=owner.text if owner else "",
-        path=str(source.path),
-        rules=tuple(rules),
-    )
-
-
-def _read_rules(fields: Fields, pack: str, macros: Macros) -> list[Rule]:
-    """Read the rules of a pack; ids must differ."""
-    if "rules" not in fields.values:
-        message = "`rules` is missing in `pack`"
-        fields.faults.add("E012", fields.node.place, message, remedy="rules: [{id: …}]")
-    rules: list[Rule] = []
-    ids: dict[str, Place] = {}
-    for node in fields.items("rules"):
-        mine = Faults()
-        rule = read_rule(node, pack, macros, mine)
-        fields.faults.extend(mine)
-        key = node.get("id") if isinstance(node, MapNode) else None
-        name = getattr(key, "text", "")
-        if key is not None and name in ids:
-            remedy = f"it already stands in line {ids[name].line}; choose another"
-            fields.faults.add("E024", key.place, f"two rules are called `{name}`", remedy=remedy)
-        elif key is not None:
-            ids[name] = key.place
-        if rule is not None:
-            rules.append(rule)
-    return rules

@@ -15,9 +15,9 @@ from datetime import date
 
 from rules.errors import Faults, did_you_mean
 from rules.fields import Fields, as_text_node, wrong_shape
-from rules.overriding import beyond_limits, is_inside, lay_over, specificity
+from rules.overriding import beyond_limits, is_inside, lay_over
 from rules.pack import Override, Rule
-from rules.vocabulary import OVERRIDE
+from rules.vocabulary import OVERRIDE, Section
 from rules.yaml_text import MapNode, Node
 
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -45,26 +45,34 @@ EXAMPLES = (
 
 
 def read_overrides(
-    items: Sequence[Node], rule: Rule, faults: Faults, *, today: str
+    items: Sequence[Node],
+    rule: Rule,
+    faults: Faults,
+    *,
+    today: str,
+    section: Section = OVERRIDE,
 ) -> tuple[Override, ...]:
-    """Read the overrides of a rule that is right by itself; `today` is an ISO day, or empty."""
+    """Read overrides of a rule that is right by itself; `today` is an ISO day, or empty.
+
+    They come after those that the rule has already.
+    """
     found: list[Override] = []
     for item in items:
-        override = _read(item, faults)
+        override = _read(item, section, faults)
         if override is None:
             continue
         if override.until and today and override.until < today:
             message = f"this override held until {override.until}, and no longer holds"
             faults.add("W423", override.place, message, remedy="remove it, or renew `until`")
-        _refuse_twin(override, found, faults)
+        _refuse_twin(override, [*rule.overrides, *found], faults)
         if _try(override, rule, faults):
             found.append(override)
     return tuple(found)
 
 
-def _read(node: Node, faults: Faults) -> Override | None:
+def _read(node: Node, section: Section, faults: Faults) -> Override | None:
     """Read one override, as far as it can be read without its rule."""
-    fields = Fields.open(node, OVERRIDE, faults)
+    fields = Fields.open(node, section, faults)
     if fields is None:
         return None
     before = len(faults.errors())
@@ -142,7 +150,6 @@ def _refuse_twin(override: Override, before: Sequence[Override], faults: Faults)
             remedy = "keep one of them; the first would never hold"
             faults.add("E323", override.place, message, remedy=remedy)
             return
-    assert all(specificity(other) for other in before)
 
 
 def _try(override: Override, rule: Rule, faults: Faults) -> bool:

@@ -19,6 +19,11 @@ def _file(*rules: str) -> str:
 
 COMMON = "title: {zh: 甲, en: A}\nhazard: gas"
 METHANE = f'{COMMON}\nby: [sensor]\ninput: {{type: methane, unit: "%", period: 5s}}'
+LADDER = "ladder: {value: mean(1m), above: {blue: 1 %}}"
+OTHER = (
+    f'{COMMON}\nby: [dam]\nlet: {{other: rule("X").grade}}\n'
+    "levels: {blue: {when: other >= blue}}"
+)
 SEISMIC = (
     f"{COMMON}\ninputs: {{sta: {{type: accelerometer, unit: cm/s^2, period: 10ms, many: true}}}}\n"
     "cluster: {of: OF, when: value >= 2 cm/s^2, radius: 60 km, within: 12s, members: 4}\n"
@@ -49,7 +54,7 @@ STRUCTURE_FAULTS: Final = {
         "around a cluster.",
         _file("q\n" + SEISMIC.replace("OF", "stations")),
         _file("q\n" + SEISMIC.replace("OF", "sta")),
-        "",
+        "file",
     ),
     "E320": Explanation(
         "An override tunes: thresholds, timings, `mode`, `quality`, `cap`, `message`. It never "
@@ -76,6 +81,51 @@ STRUCTURE_FAULTS: Final = {
         "overrides:\n  - {match: {sensor: S1}, set: {mode: shadow}, reason: test}\n"
         "  - {match: {sensor: S2}, set: {mode: live}, reason: test}",
         "rule",
+    ),
+    "E330": Explanation(
+        "A rule that looks at a rule that is not there would wait for ever.",
+        _file(f"a\n{COMMON}\nby: [dam]\nrollup: {{of: [c]}}", f"b\n{METHANE}\n{LADDER}"),
+        _file(f"a\n{COMMON}\nby: [dam]\nrollup: {{of: [b]}}", f"b\n{METHANE}\n{LADDER}"),
+        "file",
+    ),
+    "E331": Explanation(
+        "A rule that waits for itself, by whatever way round, never decides; rules that silence "
+        "each other are both silent.",
+        _file(f"a\n{COMMON}\nby: [dam]\nrollup: {{of: [b]}}", f"b\n{OTHER.replace('X', 'a')}"),
+        _file(f"a\n{COMMON}\nby: [dam]\nrollup: {{of: [b]}}", f"b\n{METHANE}\n{LADDER}"),
+        "file",
+    ),
+    "E504": Explanation(
+        "`require_assets` names what every point must have; a point without it would be watched by "
+        "a rule that knows nothing of it.",
+        "`require_assets: [v_red]`, and three sensors without `v_red` in sensors.csv",
+        "a `v_red` for each of them",
+        "",
+    ),
+    "N501": Explanation(
+        "No sensor of the catalogue is of the type that the rule is about: it would be silent.",
+        "input: {type: methan}",
+        "input: {type: methane}",
+        "",
+    ),
+    "W330": Explanation(
+        "A rule looks at a rule of a pack that was not among the files. An engine refuses that; "
+        "checked alone, the pack can still be right.",
+        _file(f"b\n{OTHER.replace('X', 'eew/quake')}"),
+        _file(f"b\n{METHANE}\n{LADDER}"),
+        "file",
+    ),
+    "W424": Explanation(
+        "Two rules that ask the same of the same sensors send two warnings of one thing.",
+        _file(f"a\n{METHANE}\n{LADDER}", f"b\n{METHANE}\n{LADDER}"),
+        _file(f"a\n{METHANE}\n{LADDER}"),
+        "file",
+    ),
+    "W426": Explanation(
+        "Somebody must be asked when a pack warns at night.",
+        _file(f"a\n{METHANE}\n{LADDER}").replace("owner: o\n", ""),
+        _file(f"a\n{METHANE}\n{LADDER}"),
+        "file",
     ),
     "W423": Explanation(
         "An override whose last day has passed no longer holds; the rule's own settings do.",

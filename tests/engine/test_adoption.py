@@ -219,7 +219,7 @@ def test_a_sensor_that_moves_takes_no_panes_along(tmp_path):
     shard, _ = lived(old, range(30), 6.0)
     after = successor(new, shard, tmp_path)
     row = [new.catalogue.sensors.name[n] for n in after.banks[0].sensor].index("u")
-    stacks = after.banks[0].windows.good.history.stacks[0]
+    stacks = after.banks[0].windows.stacks[0]
     assert all(not np.nan_to_num(sums[..., row]).any() for sums in stacks.sums)
 
 
@@ -230,7 +230,7 @@ def test_a_changed_pane_forgets_the_windows_only(tmp_path):
     assert old.plan.banks[0].pane_ns != new.plan.banks[0].pane_ns
     shard, _ = lived(old, range(30), 6.0)
     after = successor(new, shard, tmp_path)
-    for stacks in after.banks[0].windows.good.history.stacks:
+    for stacks in after.banks[0].windows.stacks:
         assert not stacks.sums[0].any()
     messages = live(new, after, range(30, 80), 1.0)
     [cleared] = bodies(messages, "mean")
@@ -248,7 +248,7 @@ def test_the_unit_of_a_type_is_part_of_its_windows(tmp_path):
     facts["banks"]["gas"]["unit"] = "mm"
     after = old.shard()
     adopt(after, Snapshot(facts, dict(shard.columns())))
-    assert not after.banks[0].windows.good.history.stacks[0].sums[0].any()
+    assert not after.banks[0].windows.stacks[0].sums[0].any()
 
 
 def test_every_part_of_the_meaning_is_in_the_definition():

@@ -177,7 +177,7 @@ def test_a_pack_with_one_error_is_left_out_whole_and_the_others_stay(tmp_path: P
     (tmp_path / "c" / "c.yml").write_text(METHANE.replace("coal-gas", "c"))
     found = book.load([tmp_path])
     assert [pack.name for pack in found.packs] == ["coal-gas", "c"]
-    assert codes(found.faults) == ["E012"] * 3
+    assert codes(found.errors) == ["E012"] * 3
     with pytest.raises(RuleErrors, match="flap"):
         book.load_or_raise([tmp_path])
 
