@@ -4,6 +4,7 @@ Temperatures have points and differences: 20 °C is 293.15 K as a point, but a r
 rise of 20 K. `Scale` carries both. The table itself is in `unit_table`.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
@@ -173,6 +174,10 @@ class Scale:
                 if exponent.denominator == 1
                 else float(unit_factor ** float(exponent))
             )
+        for unit in self.units:
+            # An input's own unit is itself, whatever rounding says.
+            if unit.dimension == dimension and math.isclose(unit.factor, factor, rel_tol=1e-12):
+                return unit.factor
         return factor
 
     def offset(self, dimension: Dimension) -> float:
@@ -228,18 +233,14 @@ class Scale:
 def _pivots(units: tuple[Unit, ...]) -> tuple[tuple[int, int, float], ...]:
     """Of each unit that needs one: the base that is its pivot, its power there, its factor.
 
-    A pivot must not occur in the units before it, or it would change what they come out as; the
-    base that the fewest other units have is taken.
+    Units of few bases come first: mm settles what a length is, and kPa then turns on the mass. A
+    pivot must not occur in a unit that has been settled, or it would change what that comes out as.
     """
     found: list[tuple[int, int, float]] = []
-    for at, unit in enumerate(units):
-        taken = {base for base, _, _ in found}
-        settled = {base for one in units[:at] for base, power in enumerate(one.dimension) if power}
-        free = [
-            base
-            for base, power in enumerate(unit.dimension)
-            if power and base != TIME and base not in taken | settled
-        ]
+    settled: set[int] = set()
+    for unit in sorted(units, key=lambda unit: len(_own_bases(unit))):
+        free = [base for base in _own_bases(unit) if base not in settled]
+        settled.update(_own_bases(unit))
         if not free:
             continue
         others = [one.dimension for one in units if one.dimension != unit.dimension]
@@ -249,6 +250,11 @@ def _pivots(units: tuple[Unit, ...]) -> tuple[tuple[int, int, float], ...]:
             rest *= factor ** float(Fraction(unit.dimension[base], power))
         found.append((pivot, unit.dimension[pivot], unit.factor / rest))
     return tuple(found)
+
+
+def _own_bases(unit: Unit) -> list[int]:
+    """The bases of a unit but time, which is in seconds everywhere."""
+    return [base for base, power in enumerate(unit.dimension) if power and base != TIME]
 
 
 def _ratio(value: float, theirs: float, ours: float) -> float:

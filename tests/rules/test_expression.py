@@ -2,7 +2,6 @@
 
 import random
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -13,48 +12,9 @@ from rules import expression as ex
 from rules.errors import Faults
 from rules.grade import Grade
 from rules.syntax import parse
-from rules.units import NS_PER_S, Scale, read_unit
+from rules.units import Scale, read_unit
+from tests.rules.printing import printed
 from tests.rules.writing import codes, load_text, only_rule, pack_text, scalar
-
-EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "design" / "rule-examples"
-
-
-@dataclass(frozen=True)
-class Printed:
-    """An expression as one line, every bracket written."""
-
-    text: str
-
-
-def printed(node: ex.Node) -> str:
-    match node:
-        case ex.Number(value=value):
-            return f"{value:g}"
-        case ex.Text(value=value):
-            return repr(value)
-        case ex.Feature(name=name, windows_ns=windows):
-            return f"{name}({', '.join(f'{w / NS_PER_S:g}' for w in windows)})"
-        case ex.Attribute(scope=scope, name=name):
-            return f"{scope}.{name}"
-        case ex.Arithmetic(operator=operator, left=left, right=right):
-            return f"({printed(left)} {operator} {printed(right)})"
-        case ex.Negate(operand=operand):
-            return f"-{printed(operand)}"
-        case ex.Compare(operators=operators, operands=operands):
-            rest = zip(operators, operands[1:], strict=True)
-            return printed(operands[0]) + "".join(f" {op} {printed(x)}" for op, x in rest)
-        case ex.Member(operand=operand, items=items):
-            return f"{printed(operand)} in [{', '.join(map(printed, items))}]"
-        case ex.And(items=items):
-            return f"({' and '.join(map(printed, items))})"
-        case ex.Or(items=items):
-            return f"({' or '.join(map(printed, items))})"
-        case ex.Not(operand=operand):
-            return f"not {printed(operand)}"
-        case ex.Known(operand=operand):
-            return f"known({printed(operand)})"
-        case ex.OrElse(first=first, second=second):
-            return f"or_else({printed(first)}, {printed(second)})"
 
 
 def condition(folder: Path, text: str, unit: str = '"%"', rule: str = "") -> ex.Node:
@@ -364,15 +324,3 @@ def test_names_that_multiply_are_refused_soon(tmp_path: Path) -> None:
     found = load_text(tmp_path, pack_text(rule, levels="blue: {when: x29 > 1 %}"))
     assert time.perf_counter() - start < 10
     assert "E103" in codes(found.faults)
-
-
-@pytest.mark.skipif(
-    not EXAMPLES.exists(), reason="the design's examples are not beside the project"
-)
-def test_every_expression_of_the_design_is_parsed(tmp_path: Path) -> None:
-    """What is not built yet is refused by name, never as a mistake of syntax."""
-    from rules import book
-
-    for path in sorted(EXAMPLES.glob("[a-h]-*.yaml")):
-        syntax = [f for f in book.load([path]).faults if f.code in ("E101", "E102", "E103", "E201")]
-        assert not syntax, [str(fault) for fault in syntax]
