@@ -29,8 +29,10 @@ know each other. Corridors join them:
     Inside one shard?                                 shard
     The whole flow on one page?                       dataflow; ports is all that Bytewax touches;
                                                       allowance
-    From configuration to the end of a process?       run; assembly
-    What survives a restart, and a change of rules?   store, adoption, superseding
+    From configuration to the end of a process?       run; assembly, machine
+    Which rules judge, at which place of the journal? activations, rule_sets
+    What survives a restart, and a change of rules?   keeper, store, adoption, succession,
+                                                      reconsidering, superseding, rebuilding
 
 Around the walk:
 

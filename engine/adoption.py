@@ -1,11 +1,11 @@
 """Adoption: what a shard keeps of a saved state after its catalogue or its rules have changed.
 
-A rule whose definition is the same keeps its latches; a window that is cut alike keeps its panes;
-a model of the same kind keeps what it has learnt.  Sensors are recognised by their names, sites
-and links by theirs.  What has changed begins anew: its windows are unknown until they have filled,
-its open warnings end with `superseded`, and its next warnings are new episodes, whose ordinals go
-on from the old ones, also when a rule or a sensor comes back after years, so that no id is used
-twice.
+A rule keeps its latches, and is asked once what it makes of them where its definition has changed
+(engine/reconsidering.py); a window that is cut alike keeps its panes; a model of the same kind
+keeps what it has learnt.  Sensors are recognised by their names, sites and links by theirs.  What
+has changed begins anew: its windows are unknown until they have filled.  The open warnings of a
+rule, or of a sensor, that is gone end with `superseded`; should it come back after years, its
+episodes count on from the old ones, so that no id is used twice.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.latches import Latches
+from engine.reconsidering import compared, reconsider
 from engine.shard import Bank, Shard, as_saved
 from engine.store import Snapshot
 from engine.superseding import facts_of_rule, facts_of_sites, names_of, superseded
@@ -52,7 +53,11 @@ def facts_of(shard: Shard) -> dict[str, object]:
         "links": links,
         "banks": {bank.windows.name: _facts_of_bank(shard, bank) for bank in shard.banks},
         "rules": {
-            rule.plan.name: {"definition": definition(rule.plan), **facts_of_rule(rule.plan)}
+            rule.plan.name: {
+                "definition": definition(rule.plan),
+                "compared": compared(rule.plan),
+                **facts_of_rule(rule.plan),
+            }
             for bank in shard.banks
             for rule in bank.rules
         },
@@ -215,16 +220,13 @@ def _adopt_models(
 def _adopt_rule(
     snapshot: Snapshot, before: Mapping[str, object], rule: Latches, pairs: Pairs
 ) -> bool:
-    """Latches of a rule that means the same; of any other only how many episodes there were."""
+    """Latches of a rule that was there before, whatever it meant."""
     name = rule.plan.name
     if name not in _texts(before.get("rules", [])):
         return False
     saved = snapshot.columns
     episode = saved[f"latch/{name}/episode"]
     _copy(episode, rule.episode, pairs)
-    known = _mapping(_mapping(snapshot.facts["rules"])[name])
-    if known["definition"] != definition(rule.plan):
-        return False
     # The terms of a row follow from its sensor of today, and so do its timers.
     line = rule.latch
     terms = line["terms"].copy()
@@ -248,16 +250,29 @@ def _end_what_has_gone(shard: Shard, snapshot: Snapshot) -> None:
         before = _mapping(facts)
         for name in _texts(before["rules"]):
             old: Rows = np.empty(0, dtype=np.intp)
-            same = False
             if (type_name, name) in today:
                 bank, rule = today[type_name, name]
                 old = _pairs(names_of(before), _sensors(shard, bank))[0]
-                same = _mapping(rules[name])["definition"] == definition(rule.plan)
-            kept = old.tolist() if same else []
+                known = _mapping(rules[name])
+                if known["definition"] != definition(rule.plan):
+                    _reconsider(shard, bank, rule, str(known.get("compared", "")))
+            kept = old.tolist()
             shard.told.extend(superseded(snapshot, before, name, status=status, kept=kept))
             _retire(shard, snapshot, name, (names_of(before), old))
     for bank, rule in today.values():
         _call_back(shard, bank, rule)
+
+
+def _reconsider(shard: Shard, bank: Bank, rule: Latches, before: str) -> None:
+    """Ask a changed rule what it makes of the latches it found, and tell what follows."""
+    site = _sites_of_rows(shard, bank)
+    sensors = shard.catalogue.sensors
+    bounds = sensors.low[bank.sensor], sensors.high[bank.sensor]
+    instant_ns = shard.clock.horizon_ns(bank.number)[site]
+    for changes in reconsider(rule, before, instant_ns, bounds):
+        share = np.where(changes["blind"] == 1, 0.0, 1.0)
+        sensor = bank.sensor[changes["row"]]
+        shard.told.extend(shard.episodes[rule.plan.name].tell(changes, sensor, share))
 
 
 def _retire(
@@ -313,6 +328,8 @@ def _copy_ring(
     """
     if before is None or before.dtype.itemsize != column.dtype.itemsize:
         return False
+    if not before.size:
+        return False  # no rule looked at windows of this type before
     old, new = pairs
     was, today = slots
     source = as_saved(before, column.dtype).reshape(-1, was)

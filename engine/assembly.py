@@ -1,25 +1,27 @@
 """Assembly: configuration, catalogue and rules become plans, layouts and shards.
 
-Everything that can be wrong is found here, before the first frame, and told at once.
+Everything that can be wrong is found here, before a set of rules judges anything, and told at
+once.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.activations import Texts, describe, digest_of, read_texts
 from engine.adoption import formats
 from engine.anomaly import Anomaly, ModelPlan
 from engine.config import EngineConfig, ModelConfig
-from engine.errors import ConfigError
+from engine.errors import ConfigError, StoreError
 from engine.layout import Layout, lay_out
 from engine.links import link_faults, read_model_feature
 from engine.meters import Meters
 from engine.placement import Placed, place
-from engine.registry import Catalogue
+from engine.registry import FILES, Catalogue
 from engine.registry import load as load_catalogue
 from engine.shard import Shard, ShardSettings
 from engine.sorts import sorts_of
@@ -29,11 +31,20 @@ from rules.pack import Book
 from rules.plan import Plan, make_plan
 
 NS_PER_S = 1_000_000_000
+# An editor writes a file in a moment; who still writes after so many looks is not an editor.
+LOOKS_MAX = 5
+
+# Size, time of change and number of each file: when they are the same, so is what is in them.
+Stamp = tuple[tuple[int, int, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """All that follows from the files; the same files give the same assembly."""
+    """All that follows from the files; the same files give the same assembly.
+
+    manifest, texts  what the set of rules is made of (engine/activations.py)
+    stamp            of the catalogue's files, before they were read
+    """
 
     config: EngineConfig
     catalogue: Catalogue
@@ -42,6 +53,14 @@ class Assembly:
     layouts: tuple[Layout, ...]
     models: Mapping[str, ModelPlan]
     placed: tuple[Placed, ...]
+    manifest: bytes
+    texts: Texts
+    stamp: Stamp
+
+    @property
+    def digest(self) -> str:
+        """The name of this set of rules, with the catalogue and keys that belong to it."""
+        return digest_of(self.manifest)
 
     @property
     def manifests(self) -> dict[str, NDArray[np.int32]]:
@@ -76,21 +95,90 @@ class Assembly:
         )
 
 
-def assemble(config: EngineConfig) -> Assembly:
-    """Read catalogue and rules; ConfigError carries every fault of both."""
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """From its place in the work on, this set judges."""
+
+    assembly: Assembly
+
+
+def assemble(config: EngineConfig, before: Assembly | None = None) -> Assembly:
+    """Read catalogue and rules; ConfigError carries every fault of both.
+
+    before  an assembly whose catalogue is taken where its files have not been touched since
+    """
     faults: list[Fault] = []
     catalogue = None
-    try:
-        catalogue = load_catalogue(config.catalogue)
-    except ConfigError as error:
-        faults += error.faults
-    book = rule_book.load(list(config.rules))
+    stamp = stamp_of(config.catalogue)
+    if before is not None and stamp and stamp == before.stamp:
+        catalogue = before.catalogue
+    else:
+        try:
+            catalogue = load_catalogue(config.catalogue)
+        except ConfigError as error:
+            faults += error.faults
+    book, texts = _read_book(config)
     faults += book.errors
     if catalogue is None or faults:
         raise ConfigError(faults)
     wrong = [f for f in link_faults(config, catalogue, book) if f.is_error]
     if wrong:
         raise ConfigError(wrong)
+    return _assembled(config, (catalogue, stamp), (book, texts), before)
+
+
+def assemble_kept(config: EngineConfig, digest: str, others: Sequence[Assembly]) -> Assembly:
+    """A set that has judged before, from the folder where it is kept.
+
+    others  assemblies at hand; who has the same catalogue lends it
+    """
+    same = [other for other in others if other.catalogue.digest == config.catalogue.name]
+    catalogue = same[0].catalogue if same else load_catalogue(config.catalogue)
+    book, texts = _read_book(config)
+    if book.errors:
+        raise ConfigError(book.errors)
+    made = _assembled(config, (catalogue, ()), (book, texts), same[0] if same else None)
+    if made.digest != digest:
+        message = f"{config.rules[0].parent.parent}: the set that is kept here is another"
+        raise StoreError(message)
+    return made
+
+
+def stamp_of(catalogue: Path) -> Stamp:
+    """How the files of a catalogue are now; nothing where one is missing."""
+    try:
+        found = [(catalogue / name).stat() for name in FILES]
+    except OSError:
+        return ()
+    return tuple((one.st_size, one.st_mtime_ns, one.st_ino) for one in found)
+
+
+def _read_book(config: EngineConfig) -> tuple[Book, Texts]:
+    """The rules and the very texts they were read from, though somebody may be writing them."""
+    for _ in range(LOOKS_MAX):
+        texts = _texts(config)
+        book = rule_book.load(list(config.rules))
+        if texts == _texts(config):
+            return book, texts
+    place = Place(str(config.rules[0]), 0, 0)
+    raise ConfigError([Fault("E741", place, "the files of the rules change all the time", "")])
+
+
+def _texts(config: EngineConfig) -> Texts:
+    try:
+        return read_texts(config.rules)
+    except OSError:
+        return {}  # the book says which file is missing
+
+
+def _assembled(
+    config: EngineConfig,
+    catalogue_and_stamp: tuple[Catalogue, Stamp],
+    book_and_texts: tuple[Book, Texts],
+    before: Assembly | None,
+) -> Assembly:
+    catalogue, stamp = catalogue_and_stamp
+    book, texts = book_and_texts
     models = {
         name: _model_plan(model, catalogue, config.path)
         for model in config.models
@@ -103,11 +191,24 @@ def assemble(config: EngineConfig) -> Assembly:
         tick_ns=NS_PER_S if config.clock == "wall" else None,
         model_features=[(name, f) for name, model in models.items() for f in model.features],
     )
-    layouts = tuple(lay_out(catalogue, number, config.shards) for number in range(config.shards))
     placed, wrong = place(plan, catalogue)
     if wrong:
         raise ConfigError(wrong)
-    return Assembly(config, catalogue, book, plan, layouts, models, placed)
+    if before is not None and before.catalogue is catalogue and _shards(before) == config.shards:
+        layouts = before.layouts
+    else:
+        layouts = tuple(lay_out(catalogue, n, config.shards) for n in range(config.shards))
+    manifest = describe(config, catalogue.digest, texts, book.packs)
+    return Assembly(
+        *(config, catalogue, book, plan, layouts, models, placed),
+        manifest=manifest,
+        texts=texts,
+        stamp=stamp,
+    )
+
+
+def _shards(assembly: Assembly) -> int:
+    return len(assembly.layouts)
 
 
 def _model_plan(model: ModelConfig, catalogue: Catalogue, path: Path) -> ModelPlan:

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from engine import segments
 from engine.assembly import Assembly
-from engine.decode import Decoder
 from engine.episodes import Message
 from engine.errors import JournalError, UsageError
 from engine.inlet import Inlet
 from engine.meters import Meters
 from engine.reader import Reader
+from engine.rule_sets import OneSet
 from engine.segments import Record
 from engine.shard import Shard, Tick, Work
 
@@ -137,8 +137,7 @@ class Drive:
         """The work of each shard in turns, each with the offset after it."""
         inlet = Inlet(
             journal,
-            Decoder(self.assembly.manifests),
-            self.assembly.layouts,
+            OneSet(self.assembly),
             self.meters,
             is_over=lambda: True,
             on_commit=lambda _: None,
@@ -150,7 +149,8 @@ class Drive:
                 return
             work: list[Sequence[Work]] = [[] for _ in self.shards]
             for _, (number, items) in deliveries:
-                work[number] = items  # type: ignore[assignment]
+                # The set that judges is the same throughout.
+                work[number] = [item for item in items if isinstance(item, Work)]
                 self._note(self.shards[number], work[number])
             self.misfit_count = inlet.misfit_count
             offset = reached

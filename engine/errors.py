@@ -17,7 +17,8 @@ There are three kinds of wrong, and only two of them are exceptions of this tree
          │   ├─ JournalDamaged    world's      the same; names the segment and the offset
          │   └─ JournalLocked     world's      who started a second engine on one folder
          ├─ EgressError           world's      the same; warnings are no longer published
-         └─ StoreError            world's      the same; state is rebuilt from the journal
+         └─ StoreError            world's      the same; a set of rules or a state is not there
+             └─ StateUnreadable   nobody's     the state is made again from a whole journal
 
 An interrupted command ends with 130, findings of `check` and failed tests with 1, success
 with 0. A bad frame, a bad reading and a slow consumer are not errors: they are counted.
@@ -104,4 +105,8 @@ class EgressError(DiskError):
 
 
 class StoreError(DiskError):
-    """A saved state of a shard cannot be read; it is rebuilt from the journal instead."""
+    """A saved state, or a set of rules that the journal needs, cannot be kept or had again."""
+
+
+class StateUnreadable(StoreError):
+    """A saved state is gone or damaged; where the journal is whole, it is made again from it."""

@@ -1,7 +1,8 @@
 """Inlet: where the journal is read; durable records become work for the shards.
 
-Frames are decoded and their readings routed by site; ticks go to every shard.  Nothing here
-remembers anything but the place in the journal: reading it again gives the same work.
+Frames are decoded and their readings routed by site; ticks go to every shard, and so does the
+activation of a set of rules, at exactly its place in the work.  Nothing here remembers anything
+but the place in the journal and the set that judges there: reading it again gives the same work.
 """
 
 import sys
@@ -12,16 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import decode, segments
+from engine.activations import digest_in
+from engine.assembly import Activation, Assembly
 from engine.columns import Readings, Series
 from engine.decode import Decoder
 from engine.layout import Layout
 from engine.meters import Meters
 from engine.ports import Work as Delivery
 from engine.reader import Reader
+from engine.rule_sets import Sets
 from engine.shard import Tick, Work
 from engine.wire import FrameFault
 
-NS_PER_S = 1_000_000_000
+Item = Work | Activation
 
 
 class Records(Protocol):
@@ -44,8 +48,7 @@ class Inlet:
     def __init__(
         self,
         journal: Records,
-        decoder: Decoder,
-        layouts: Sequence[Layout],
+        sets: Sets,
         meters: Meters,
         *,
         is_over: Callable[[], bool],
@@ -53,37 +56,34 @@ class Inlet:
     ) -> None:
 
         self.journal = journal
-        self.decoder = decoder
-        self.layouts = layouts
+        self.sets = sets
         self.meters = meters
         self.stopping = is_over
         self.on_commit = on_commit
         self.reader: Reader | None = None
         self.misfit_count = 0
         self.record_count = 0
-        self.keys = [f"shard-{number:03d}" for number in range(len(layouts))]
-        # The owner of each sensor of the catalogue.
-        self.shard_of = np.zeros(layouts[0].dense.size, dtype=np.int32)
-        for number, layout in enumerate(layouts):
-            self.shard_of[layout.dense >= 0] = number
+        self.keys = [f"shard-{number:03d}" for number in range(sets.shard_count)]
+        # Of the set that judges at the reader's place; nothing before the first record.
+        self.assembly: Assembly | None = None
+        self.decoder = Decoder({})
+        self.layouts: Sequence[Layout] = ()
+        self.shard_of = np.zeros(0, dtype=np.int32)
 
     def read(
         self, offset: int, size_bytes: int, count_max: int = sys.maxsize
     ) -> tuple[list[tuple[str, Delivery]], int]:
         """Durable records from `offset` on as work for the shards, and the offset after them."""
+        work: list[list[Item]] = [[] for _ in self.keys]
         if self.reader is None or self.reader.offset != offset:
             self.reader = self.journal.reader(offset)
+            found = self.sets.active_at(offset)
+            if found is not None:
+                self._activate(found, offset, work)
         records = self.reader.read(size_bytes, count_max)
         self.record_count += len(records)
-        if not records:
-            return [], self.reader.offset
-        work: list[list[Work]] = [[] for _ in self.layouts]
         for record in records:
-            if record.kind == segments.TICK:
-                for items in work:
-                    items.append(Tick(record.received_ns))
-            elif record.kind == segments.FRAME:
-                self._route(record, work)
+            self._take(record, work)
         deliveries: list[tuple[str, Delivery]] = [
             (key, (number, items))
             for number, (key, items) in enumerate(zip(self.keys, work, strict=True))
@@ -91,7 +91,37 @@ class Inlet:
         ]
         return deliveries, self.reader.offset
 
-    def _route(self, record: segments.Record, work: list[list[Work]]) -> None:
+    def _take(self, record: segments.Record, work: list[list[Item]]) -> None:
+        digest = digest_in(record.header) if record.kind == segments.RULES else None
+        if digest is not None:
+            self._activate(self.sets.assembly(digest), record.next_offset, work)
+        if record.kind not in (segments.TICK, segments.FRAME):
+            return
+        if self.assembly is None:
+            offset = record.offset
+            found = self.sets.active_at(offset)
+            self._activate(found or self.sets.fall_back(offset), offset, work)
+        if record.kind == segments.FRAME:
+            self._route(record, work)
+            return
+        for items in work:
+            items.append(Tick(record.received_ns))
+
+    def _activate(self, assembly: Assembly, offset: int, work: list[list[Item]]) -> None:
+        """From here on frames mean what this set says, and every shard is told so."""
+        if self.assembly is None or self.assembly.catalogue is not assembly.catalogue:
+            self.decoder = Decoder(assembly.manifests)
+            self.layouts = assembly.layouts
+            # The owner of each sensor of the catalogue.
+            self.shard_of = np.zeros(self.layouts[0].dense.size, dtype=np.int32)
+            for number, layout in enumerate(self.layouts):
+                self.shard_of[layout.dense >= 0] = number
+        self.assembly = assembly
+        self.sets.activated(offset, assembly)
+        for items in work:
+            items.append(Activation(assembly))
+
+    def _route(self, record: segments.Record, work: list[list[Item]]) -> None:
         try:
             frame = self.decoder.decode(record)
         except FrameFault:

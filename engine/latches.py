@@ -98,7 +98,7 @@ class Latches:
 
         rows  int32[n]  row within the bank of each of the admitted readings
         """
-        value, code, applies = self._reading_codes(admitted, rows)
+        value, code, applies = self.reading_codes(admitted, rows)
         start = 0
         while start < rows.size:
             start, count = latch.apply_readings(
@@ -145,7 +145,7 @@ class Latches:
         quiet &= block.tally[:, stage.LATE] == 0
         return quiet
 
-    def _reading_codes(
+    def reading_codes(
         self, admitted: Admitted, rows: NDArray[np.int32]
     ) -> tuple[Floats, NDArray[np.uint16], NDArray[np.uint8]]:
         """What was compared, what it means for the grades, and whether it counts."""

@@ -61,8 +61,13 @@ class Layout:
 
 def shard_of_sites(catalogue: Catalogue, shard_count: int) -> Int32:
     """The shard that owns each site: int32[sites], by the site's name, so edits move nothing."""
-    owner = [zlib.crc32(name.encode()) % shard_count for name in catalogue.sites.name]
+    owner = [shard_of_name(name, shard_count) for name in catalogue.sites.name]
     return np.array(owner, dtype=np.int32)
+
+
+def shard_of_name(site: str, shard_count: int) -> int:
+    """The shard that owns a site, by the site's name alone."""
+    return zlib.crc32(site.encode()) % shard_count
 
 
 def lay_out(catalogue: Catalogue, shard: int, shard_count: int) -> Layout:

@@ -134,6 +134,14 @@ class Meters:
         self.sensors_live = 0
         self.sensors_known = 0
 
+    def counts_of(self, sensor_type: str) -> npt.NDArray[np.int64]:
+        """The counts of a type by outcome; one of an older catalogue is given a row of its own."""
+        if sensor_type not in self.types:
+            self.readings = np.vstack((self.readings, np.zeros_like(self.readings[:1])))
+            self.types = (*self.types, sensor_type)
+        counts: npt.NDArray[np.int64] = self.readings[self.types.index(sensor_type)]
+        return counts
+
     def count_refused(self, code: str) -> None:
         """Count one `nak` by its code."""
         self.frames_refused[code] = self.frames_refused.get(code, 0) + 1
@@ -214,7 +222,8 @@ def _frames_and_readings(meters: Meters) -> Iterator[Metric]:
     family = CounterMetricFamily(
         "tocsin_readings", "Readings by sensor type and outcome", labels=["type", "outcome"]
     )
-    for name, counts in zip(meters.types, meters.readings.tolist(), strict=True):
+    # Another thread may be adding a type just now.
+    for name, counts in zip(meters.types, meters.readings.tolist(), strict=False):
         for outcome, count in zip(READING_OUTCOMES, counts, strict=True):
             family.add_metric([name, outcome], count)
     yield family

@@ -85,6 +85,17 @@ CATALOGUE_PAGES: Final = {
         "An attribute that is not the quantity the rule needs", "", "limit: high", "1.5 %"
     ),
     "E740": Page("Not a feature of a model", "", "features: [mean]", "features: [mean(1m)]"),
+    "E741": Page(
+        "Rules that change while they are read",
+        "What judges must be one set; write to another folder and rename it.",
+    ),
+    "E744": Page(
+        "Another number of shards than the data folder has",
+        "A warning belongs to a site and a site to a shard: elsewhere it would begin anew, under "
+        "an id that consumers have already.",
+        "shards: 2",
+        "shards: 1",
+    ),
     "E745": Page(
         "A rule without instances",
         "Its instances are the values of an attribute, and no sensor of its types has one.",

@@ -221,7 +221,7 @@ class Shard:
 
     def _take(self, bank: Bank, part: Admitted | AdmittedSeries) -> None:
         rows = part.sensor - np.int32(self.layout.bank_start[bank.number])
-        counted = self.meters.readings[self.layout.bank_type[bank.number]]
+        counted = self.meters.counts_of(bank.plan.sort.name)
         if isinstance(part, Admitted):
             counted += np.bincount(part.outcome, minlength=OUTCOMES)
             bank.windows.fold(part, self.clock.card)

@@ -9,6 +9,7 @@ spoil a snapshot (the CRC says so), but cannot make the engine run anything.
 Bytewax is handed a token only: the snapshot's number and digest.
 """
 
+import contextlib
 import os
 import zlib
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.errors import StoreError
+from engine.errors import StateUnreadable, StoreError
 
 MAGIC = b"TOCSIN-STATE"
 VERSION = 1
@@ -54,26 +55,33 @@ class Store:
     def save(self, number: int, facts: Mapping[str, object], columns: Columns) -> int:
         """Write snapshot `number`, make it durable, drop those older than the two last.
 
-        Returns the file's size in bytes.
+        Returns the file's size in bytes; StoreError names the file when it cannot be written.
         """
         final = self._path(number)
         draft = final.with_suffix(".draft")
-        with draft.open("wb") as file:
-            size_bytes = _write(file, facts, columns)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(final)
-        _sync_folder(self.folder)
-        self._forget(number)
+        try:
+            with draft.open("wb") as file:
+                size_bytes = _write(file, facts, columns)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.rename(final)
+            _sync_folder(self.folder)
+            self._forget(number)
+        except OSError as fault:
+            # What was written in vain shall not keep others from writing.
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
+            message = f"{final}: the state cannot be saved: {fault.strerror or fault}"
+            raise StoreError(message) from fault
         return size_bytes
 
     def load(self, number: int) -> Snapshot:
-        """Read snapshot `number`; StoreError names the file and what is wrong with it."""
+        """Read snapshot `number`; StateUnreadable names the file and what is wrong with it."""
         path = self._path(number)
         if not path.exists():
             have = ", ".join(str(n) for n in self.numbers()) or "none"
             message = f"{path}: snapshot {number} is not there (there: {have})"
-            raise StoreError(message)
+            raise StateUnreadable(message)
         return _read(path)
 
     def numbers(self) -> list[int]:
@@ -125,21 +133,25 @@ def _write(file: BinaryIO, facts: Mapping[str, object], columns: Columns) -> int
 
 
 def _read(path: Path) -> Snapshot:
-    whole = np.fromfile(path, dtype=np.uint8)
+    try:
+        whole = np.fromfile(path, dtype=np.uint8)
+    except OSError as fault:
+        message = f"{path}: cannot be read: {fault.strerror or fault}"
+        raise StateUnreadable(message) from fault
     if whole.size < len(MAGIC) + 16 or whole[: len(MAGIC)].tobytes() != MAGIC:
         message = f"{path}: not a snapshot (its first bytes are not {MAGIC.decode()})"
-        raise StoreError(message)
+        raise StateUnreadable(message)
     crc = 0
     for start in range(0, whole.size - 4, CHUNK_BYTES):
         crc = zlib.crc32(whole[start : min(start + CHUNK_BYTES, whole.size - 4)].data, crc)
     if crc != int.from_bytes(whole[-4:].tobytes(), "little"):
         message = f"{path}: the checksum does not fit: the snapshot is damaged"
-        raise StoreError(message)
+        raise StateUnreadable(message)
     at = len(MAGIC)
     version = int.from_bytes(whole[at : at + 4].tobytes(), "little")
     if version != VERSION:
         message = f"{path}: written by format version {version}, this engine reads {VERSION}"
-        raise StoreError(message)
+        raise StateUnreadable(message)
     size = int.from_bytes(whole[at + 4 : at + 12].tobytes(), "little")
     header = msgpack.unpackb(whole[at + 12 : at + 12 + size].tobytes(), strict_map_key=False)
     body = _padded(at + 12 + size)

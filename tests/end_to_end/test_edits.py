@@ -4,9 +4,12 @@ import shutil
 
 import pytest
 
+from engine import segments
+from engine.disk import PosixDisk
+from engine.journal import Journal, JournalSettings
 from tests.end_to_end.engines import MINE, Engine, running, tocsin, wait_until
 from tests.engine.consumer import Consumer
-from tests.engine.gateway import Gateway, points
+from tests.engine.gateway import Gateway, pack, points
 
 START_NS = 1_767_225_600_000_000_000
 STEP_US = 30_000_000
@@ -32,6 +35,14 @@ def push(engine, session, values, first_row=0):
         gateway.hello()
         gateway.send(*points(session, 1, readings, t0=START_NS + first_row * STEP_US * 1000))
         gateway.wait_durable(1)
+
+
+def edit(mine, old, new):
+    """Change one place of the pack."""
+    pack = mine / "packs" / "coal-gas.yaml"
+    text = pack.read_text(encoding="utf-8")
+    assert old in text
+    pack.write_text(text.replace(old, new), encoding="utf-8")
 
 
 def log_of(engine):
@@ -66,20 +77,48 @@ def test_a_stop_drains_and_a_start_goes_on(warm, mine, tmp_path):
         assert engine.stop() == 0
 
 
-def test_a_changed_rule_ends_superseded_and_another_keeps_its_warning(warm, mine, tmp_path):
+def test_a_changed_threshold_keeps_the_warning_and_a_removed_rule_ends_superseded(
+    warm, mine, tmp_path
+):
     """An edit may not clear a warning: `cleared` would tell people that the danger is over."""
     engine = Engine(mine / "engine.yaml", tmp_path / "data")
     with running(engine):
         push(engine, 1, [1.2] * 4)
         wait_until(lambda: log_of(engine), "the first warning")
         assert engine.stop() == 0
-        pack = mine / "packs" / "coal-gas.yaml"
-        text = pack.read_text(encoding="utf-8")
-        pack.write_text(text.replace("orange: 1.0, red: 1.5}", "orange: 1.1, red: 1.5}"), "utf-8")
+        edit(mine, "orange: 1.0, red: 1.5}", "orange: 1.1, red: 1.5}")
         engine.start()
-        wait_until(lambda: len(log_of(engine)) == 2, "the last words of the old rule")
-        raised, ended = log_of(engine)
-        assert ended == ("superseded", "none", raised[2], raised[3] + 1)
+        push(engine, 2, [1.6], first_row=4)
+        wait_until(lambda: len(log_of(engine)) == 2, "the upgrade")
+        raised, upgraded = log_of(engine)
+        assert upgraded == ("upgraded", "red", raised[2], raised[3] + 1)
+        assert engine.stop() == 0
+        edit(mine, "- id: ch4-high", "- id: ch4-too-high")
+        engine.start()
+        wait_until(lambda: len(log_of(engine)) >= 3, "the last words of the old rule")
+        assert log_of(engine)[2] == ("superseded", "none", raised[2], raised[3] + 2)
+        assert engine.stop() == 0
+
+
+def test_the_tail_is_judged_by_the_rules_that_were_active_then(warm, mine, tmp_path):
+    """A crash, and meanwhile a lower threshold: the red that follows is new, and must be sent.
+
+    Judged again from the last snapshot by the rules of today, the first message of the episode
+    would say red instead of orange under an id and revision that consumers have already, be
+    dropped as different, and nobody would hear of the red.
+    """
+    engine = Engine(mine / "engine.yaml", tmp_path / "data")
+    with running(engine):
+        push(engine, 1, [1.2] * 4)
+        wait_until(lambda: log_of(engine), "the first warning")
+        engine.kill()
+        edit(mine, "orange: 1.0, red: 1.5}", "orange: 1.0, red: 1.1}")
+        engine.start()
+        wait_until(lambda: len(log_of(engine)) == 2, "the red of the new rules")
+        raised, upgraded = log_of(engine)
+        assert raised[:2] == ("raised", "orange")
+        assert upgraded == ("upgraded", "red", raised[2], raised[3] + 1)
+        assert engine.metrics()["tocsin_warnings_different_total"] == 0
         assert engine.stop() == 0
 
 
@@ -90,14 +129,63 @@ def test_a_changed_text_keeps_the_warning(warm, mine, tmp_path):
         push(engine, 1, [1.2] * 4)
         wait_until(lambda: log_of(engine), "the first warning")
         assert engine.stop() == 0
-        pack = mine / "packs" / "coal-gas.yaml"
-        text = pack.read_text(encoding="utf-8")
-        pack.write_text(text.replace("Cut power and evacuate", "Cut the power, evacuate"), "utf-8")
+        edit(mine, "Cut power and evacuate", "Cut the power, evacuate")
         engine.start()
         push(engine, 2, [1.6], first_row=4)
         wait_until(lambda: len(log_of(engine)) == 2, "the upgrade")
         raised, upgraded = log_of(engine)
         assert upgraded == ("upgraded", "red", raised[2], 1)
+        assert engine.stop() == 0
+
+
+def test_a_journal_from_before_sets_were_kept_is_judged_by_those_of_today(warm, mine, tmp_path):
+    """An upgrade must not need a clean stop: what is durable is judged, and that is said."""
+    data = tmp_path / "data"
+    write_old_journal(data / "journal", [1.2] * 4)
+    engine = Engine(mine / "engine.yaml", data)
+    with running(engine):
+        wait_until(lambda: log_of(engine), "the warning of the old journal")
+        assert [event[:2] for event in log_of(engine)] == [("raised", "orange")]
+        assert engine.log.read_text().count("rules_of_the_past_unknown") == 1
+        engine.kill()
+        edit(mine, "orange: 1.0, red: 1.5}", "orange: 1.0, red: 1.1}")
+        engine.start()
+        wait_until(lambda: len(log_of(engine)) == 2, "the red of the new rules")
+        assert log_of(engine)[1][:2] == ("upgraded", "red")
+        assert engine.log.read_text().count("rules_of_the_past_unknown") == 1
+        assert engine.stop() == 0
+
+
+def write_old_journal(folder, values):
+    """What a version left that wrote down which packs it had, but did not keep them."""
+    folder.parent.mkdir()
+    journal = Journal.open(folder, JournalSettings(1 << 20, 0), PosixDisk())
+    at = {"session": 0, "seq": 0, "received_ns": START_NS, "body": b""}
+    journal.append(segments.RULES, "", header=b"coal-gas 1.0.0 0123456789abcdef", **at)
+    journal.append(segments.SESSION, "G-MINE", header=b"", **at | {"session": 1})
+    readings = [(METHANE, row * STEP_US, value) for row, value in enumerate(values)]
+    fields, body = points(1, 1, readings, t0=START_NS)
+    at |= {"session": 1, "seq": 1, "body": body}
+    journal.append(segments.FRAME, "G-MINE", header=pack(fields), **at)
+    journal.commit()
+    journal.close()
+
+
+def test_the_number_of_shards_belongs_to_the_data_folder(warm, mine, tmp_path):
+    """A site that moves to another shard would begin anew, under ids that have been used."""
+    engine = Engine(mine / "engine.yaml", tmp_path / "data")
+    with running(engine):
+        push(engine, 1, [1.2] * 4)
+        wait_until(lambda: log_of(engine), "the first warning")
+        assert engine.stop() == 0
+        engine.sets = ("shards=2",)
+        done = tocsin(*engine.arguments())
+        assert done.returncode == 78
+        assert "E744" in done.stderr
+        assert "write `shards: 1`" in done.stderr
+        engine.sets = ()
+        engine.start()
+        assert [event[:2] for event in log_of(engine)] == [("raised", "orange")]
         assert engine.stop() == 0
 
 

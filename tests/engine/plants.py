@@ -12,7 +12,9 @@ import msgpack
 import numpy as np
 
 from engine.anomaly import Anomaly, ModelPlan
+from engine.assembly import Assembly
 from engine.columns import Readings, Series
+from engine.config import load as load_config
 from engine.episodes import Message
 from engine.layout import lay_out
 from engine.meters import Meters
@@ -35,6 +37,7 @@ START = 1_767_225_600 * S
 NO_QUALITY = np.empty(0, dtype=np.uint8)
 NO_QUALITIES = np.empty((0, 0), dtype=np.uint8)
 FUTURE_MAX = 5 * S
+MINE = Path(__file__).resolve().parents[2] / "configs" / "mine" / "engine.yaml"
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,26 @@ class Plant:
             meters=Meters([sensor_type.name for sensor_type in self.catalogue.types]),
             anomalies={name: Anomaly(model) for name, model in self.models.items()},
             placed=place(self.plan, self.catalogue)[0],
+        )
+
+    def assembly(self, count: int = 1) -> Assembly:
+        """What an engine would have made of this plant."""
+        config = replace(
+            load_config(MINE),
+            shards=count,
+            silence_ns=self.silence_ns,
+            future_max_ns=FUTURE_MAX,
+            status=self.status,
+        )
+        layouts = tuple(lay_out(self.catalogue, number, count) for number in range(count))
+        plan = self.plan
+        manifest = f"{self.status} {self.silence_ns} {plan.digest}".encode()
+        return Assembly(
+            *(config, self.catalogue, self.book, plan, layouts, self.models),
+            placed=place(plan, self.catalogue)[0],
+            manifest=manifest,
+            texts={},
+            stamp=(),
         )
 
     def sensor(self, name: str) -> int:

@@ -8,16 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import segments
+from engine.activations import Activations
+from engine.assembly import Activation
 from engine.columns import Readings, Series
 from engine.decode import Decoder
 from engine.disk import PosixDisk
 from engine.inlet import Inlet
 from engine.journal import Journal, JournalSettings
-from engine.layout import lay_out
 from engine.meters import Meters
+from engine.rule_sets import RuleSets
 from engine.shard import Tick, Work
 from tests.engine import gateway as stranger
-from tests.engine.plants import Sensor, catalogue_of, kind
+from tests.engine.plants import Plant, Sensor, book_of, catalogue_of, kind, rule_text
 
 CATALOGUE = catalogue_of(
     [kind("gas"), kind("wave", kind="waveform")],
@@ -29,6 +31,7 @@ CATALOGUE = catalogue_of(
         Sensor("e", "wave", "south", "west"),
     ],
 )
+PLANT = Plant(CATALOGUE, book_of(rule_text("ladder: {value: value, above: {red: 9}, deadband: 1}")))
 # A frame of the gateway (0 or 1), or a tick (2).
 records = st.lists(
     st.tuples(st.integers(0, 2), st.booleans(), st.integers(1, 5)), min_size=1, max_size=20
@@ -71,13 +74,12 @@ def journal_of(folder: Path, rows: list[tuple[int, bool, int]]) -> Journal:
     return journal
 
 
-def inlet_of(journal: Journal, shards: int) -> Inlet:
-    names = CATALOGUE.gateways.name
-    manifests = {name: CATALOGUE.manifest(number) for number, name in enumerate(names)}
+def inlet_of(journal: Journal, shards: int, folder: Path) -> Inlet:
+    """An inlet whose journal says nothing of rules: those of today judge all of it."""
+    sets = RuleSets(Activations(folder, journal.durable_offset), PLANT.assembly(shards))
     return Inlet(
         journal,
-        Decoder(manifests),
-        [lay_out(CATALOGUE, number, shards) for number in range(shards)],
+        sets,
         Meters([sensor_type.name for sensor_type in CATALOGUE.types]),
         is_over=lambda: True,
         on_commit=lambda offsets: None,
@@ -93,7 +95,8 @@ def drained(inlet: Inlet, offset: int, size_bytes: int) -> tuple[dict[int, list[
         offset = after
         for key, (number, items) in deliveries:
             assert key == f"shard-{number:03d}"
-            found.setdefault(number, []).extend(items)
+            work = [item for item in items if not isinstance(item, Activation)]
+            found.setdefault(number, []).extend(work)
     return found, offset
 
 
@@ -113,9 +116,11 @@ def test_every_reading_comes_to_its_owner_once_and_in_order(
     rows, shards, size_bytes, tmp_path_factory
 ):
     """At any number of shards, and however much is read at once."""
-    journal = journal_of(tmp_path_factory.mktemp("journal"), rows)
+    folder = tmp_path_factory.mktemp("data")
+    journal = journal_of(folder / "journal", rows)
     try:
-        alone, inlet = inlet_of(journal, 1), inlet_of(journal, shards)
+        alone = inlet_of(journal, 1, folder / "alone")
+        inlet = inlet_of(journal, shards, folder / "parts")
         whole, end = drained(alone, 0, 1 << 20)
         parts, part_end = drained(inlet, 0, size_bytes)
         assert part_end == end == journal.durable_offset
@@ -136,12 +141,13 @@ def test_every_reading_comes_to_its_owner_once_and_in_order(
 @given(rows=records)
 def test_reading_again_gives_the_same_work(rows, tmp_path_factory):
     """After a crash the journal is read from the last commit on."""
-    journal = journal_of(tmp_path_factory.mktemp("journal"), rows)
+    folder = tmp_path_factory.mktemp("data")
+    journal = journal_of(folder / "journal", rows)
     try:
-        inlet = inlet_of(journal, 2)
+        inlet = inlet_of(journal, 2, folder / "sets")
         _, middle = inlet.read(0, 1)
         first, _ = drained(inlet, middle, 1 << 20)
-        again, _ = drained(inlet_of(journal, 2), middle, 1 << 20)
+        again, _ = drained(inlet_of(journal, 2, folder / "sets"), middle, 1 << 20)
         for number, items in first.items():
             for one, other in zip(items, again[number], strict=True):
                 assert readings(one, inlet, number) == readings(other, inlet, number)
@@ -151,12 +157,15 @@ def test_reading_again_gives_the_same_work(rows, tmp_path_factory):
 
 def test_a_frame_that_fits_no_longer_is_counted_and_stops_nobody(tmp_path):
     """The catalogue may have lost a sensor since the frame was acknowledged."""
-    journal = journal_of(tmp_path, [(0, False, 3), (1, False, 2)])
-    inlet = inlet_of(journal, 1)
+    journal = journal_of(tmp_path / "journal", [(2, False, 1), (0, False, 3), (1, False, 2)])
+    inlet = inlet_of(journal, 1, tmp_path / "sets")
+    middle = 0
+    while inlet.assembly is None:
+        _, middle = inlet.read(middle, 1)
     inlet.decoder = Decoder({"north": CATALOGUE.manifest(0)[:1], "west": CATALOGUE.manifest(1)})
-    found, _ = drained(inlet, 0, 1 << 20)
+    found, _ = drained(inlet, middle, 1 << 20)
     assert inlet.misfit_count == 1
-    [item] = found[0]
+    [item] = [item for item in found[0] if not isinstance(item, Tick)]
     assert isinstance(item, Readings)
     assert item.value.tolist() == [3.0, 4.0]
     journal.close()
@@ -165,8 +174,8 @@ def test_a_frame_that_fits_no_longer_is_counted_and_stops_nobody(tmp_path):
 @pytest.mark.parametrize("shards", [1, 2])
 def test_nothing_new_is_no_work(shards, tmp_path):
     """The source asks again and again while nothing comes."""
-    journal = journal_of(tmp_path, [(2, False, 1)])
-    inlet = inlet_of(journal, shards)
+    journal = journal_of(tmp_path / "journal", [(2, False, 1)])
+    inlet = inlet_of(journal, shards, tmp_path / "sets")
     _, offset = drained(inlet, 0, 1 << 20)
     assert inlet.read(offset, 1 << 20) == ([], offset)
     assert inlet.is_over(offset)

@@ -1,0 +1,123 @@
+"""Rule sets: which assembly judges at which place of the journal.
+
+A set that was just made ready waits here until the flow has come to the record that names it;
+any other is read from the folder where it is kept (engine/activations.py).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from engine.activations import Activations
+from engine.assembly import Assembly, assemble_kept
+
+log = structlog.get_logger()
+
+
+class Sets(Protocol):
+    """What whoever reads a journal must know of the sets that judge it."""
+
+    @property
+    def shard_count(self) -> int:
+        """How many shards there are."""
+
+    def assembly(self, digest: str) -> Assembly:
+        """The set that a record activates."""
+
+    def active_at(self, offset: int) -> Assembly | None:
+        """The set that judges the record at an offset, if that is known."""
+
+    def fall_back(self, offset: int) -> Assembly:
+        """The set for records of which nobody knows who judged them."""
+
+    def activated(self, offset: int, assembly: Assembly) -> None:
+        """From this offset on this set judges."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneSet:
+    """One set that judges a whole journal, whatever judged it when it was written."""
+
+    only: Assembly
+
+    @property
+    def shard_count(self) -> int:
+        """How many shards it has."""
+        return len(self.only.layouts)
+
+    def assembly(self, digest: str) -> Assembly:
+        """The one."""
+        del digest
+        return self.only
+
+    def active_at(self, offset: int) -> Assembly:
+        """The one, from the first record on."""
+        del offset
+        return self.only
+
+    def fall_back(self, offset: int) -> Assembly:
+        """The one."""
+        del offset
+        return self.only
+
+    def activated(self, offset: int, assembly: Assembly) -> None:
+        """Nothing is written down."""
+
+
+class RuleSets:
+    """The sets that judge, have judged, or are about to."""
+
+    __slots__ = ("_ready", "activations", "active", "on_active", "today")
+
+    def __init__(self, activations: Activations, today: Assembly) -> None:
+        """Know the set of the files of today, which the start has read and kept."""
+        self.activations = activations
+        self.today = today
+        self.active = today
+        self._ready: dict[str, Assembly] = {today.digest: today}
+        self.on_active: Callable[[Assembly], None] = lambda assembly: None
+
+    @property
+    def shard_count(self) -> int:
+        """How many shards there are; the same for all sets of one data folder."""
+        return len(self.today.layouts)
+
+    def make_ready(self, assembly: Assembly) -> None:
+        """A set will be activated soon, and has not to be read again then."""
+        self._ready[assembly.digest] = assembly
+
+    def assembly(self, digest: str) -> Assembly:
+        """A set by its digest; StoreError or ConfigError where it cannot be had any more."""
+        found = self.active if self.active.digest == digest else self._ready.get(digest)
+        if found is None:
+            config = self.activations.configuration(digest, self.today.config)
+            others = (self.active, *self._ready.copy().values())
+            found = self._ready[digest] = assemble_kept(config, digest, others)
+            log.info("rules_of_the_past_read", digest=digest)
+        return found
+
+    def active_at(self, offset: int) -> Assembly | None:
+        """The set that judges the record at an offset, if anybody has written it down."""
+        digest = self.activations.active_at(offset)
+        return None if digest is None else self.assembly(digest)
+
+    def fall_back(self, offset: int) -> Assembly:
+        """Judge by the set of today what was received before sets were kept."""
+        log.warning(
+            "rules_of_the_past_unknown",
+            offset=offset,
+            reason="the journal does not say which rules judged here; those of today do",
+        )
+        self.activations.note(offset, self.today.digest)
+        return self.today
+
+    def activated(self, offset: int, assembly: Assembly) -> None:
+        """The flow has come to the place from which a set judges."""
+        self.activations.note(offset, assembly.digest)
+        if self.active.digest != assembly.digest:
+            log.info("rules_active", digest=assembly.digest, before=self.active.digest)
+        self.active = assembly
+        self._ready.pop(assembly.digest, None)
+        self.on_active(assembly)
