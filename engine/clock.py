@@ -12,6 +12,7 @@ silence itself can be judged.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,21 @@ from engine.layout import Layout
 from kernels import stage
 
 NEVER = stage.NEVER
+
+
+@dataclass(slots=True)
+class Closing:
+    """One pane that some sites close together.
+
+    stop       the panes before this one may be left out where no rule would notice; `pane + 1`
+               where none may
+    next_pane  what the caller wants closed next
+    """
+
+    pane: int
+    sites: NDArray[np.intp]
+    stop: int
+    next_pane: int
 
 
 class Clock:
@@ -155,14 +171,15 @@ class Clock:
             next_pane[unset] = open_ns // bank["pane_ns"]
 
     def close_ready(
-        self, bank: int, jump: int | None, is_at_rest: Callable[[int], bool]
-    ) -> Iterator[tuple[int, NDArray[np.intp]]]:
+        self, bank: int, jump: int | None, is_at_rest: Callable[[int], bool], *, is_ageing: bool
+    ) -> Iterator[Closing]:
         """Panes of a bank that are complete, oldest first, each with the sites that close it.
 
         The clock has passed their end by more than the lateness; they count as closed once the
         caller asks for the next.  After `jump` empty panes in a row every window is empty and
         stays so; a site that slept for a month need not be walked through it second by second
-        once it is at rest: nothing there waits for a time to come.
+        once it is at rest: nothing there waits for a time to come.  Where rules look at ages, such
+        sites come by themselves, and the caller says up to which pane nothing will change.
         """
         pane_ns, lateness_ns = int(self.bank[bank]["pane_ns"]), int(self.bank[bank]["lateness_ns"])
         slots = int(self.bank[bank]["slots"])
@@ -176,18 +193,25 @@ class Clock:
             ready = seen & (next_pane < complete)
             if not ready.any():
                 return
-            if jump is not None:
-                # The rings hold nothing beyond the panes that were open when this began.
-                empty = np.flatnonzero(ready & (next_pane >= begun + slots + jump))
-                asleep = [site for site in empty if is_at_rest(int(site))]
-                next_pane[asleep] = complete[asleep]
-                ready[asleep] = False
-                if not ready.any():
-                    return
             pane = int(next_pane[ready].min())
             sites = np.flatnonzero(ready & (next_pane == pane))
-            yield pane, sites
-            next_pane[sites] = pane + 1
+            is_asleep = np.zeros(sites.size, dtype=bool)
+            if jump is not None:
+                # The rings hold nothing beyond the panes that were open when this began.
+                empty = np.flatnonzero(pane >= begun[sites] + slots + jump)
+                is_asleep[empty] = [is_at_rest(int(site)) for site in sites[empty]]
+            asleep, awake = sites[is_asleep], sites[~is_asleep]
+            if not is_ageing:
+                next_pane[asleep] = complete[asleep]
+            elif asleep.size:
+                closing = Closing(pane, asleep, int(complete[asleep].max()), pane + 1)
+                yield closing
+                # The last pane is closed by all, so that the newest values are those of walking.
+                next_pane[asleep] = np.clip(closing.next_pane, pane + 1, complete[asleep] - 1)
+                next_pane[asleep] = np.maximum(next_pane[asleep], pane + 1)
+            if awake.size:
+                yield Closing(pane, awake, pane + 1, pane + 1)
+                next_pane[awake] = pane + 1
 
     def horizon_ns(self, bank: int) -> NDArray[np.int64]:
         """Up to where time is complete for the sensors of a bank: int64[k], NEVER where none."""

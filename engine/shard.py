@@ -21,6 +21,7 @@ from engine.episodes import Episodes, Message
 from engine.features import Attributes, PaneColumns
 from engine.latches import Changes, Latches, Ranges
 from engine.layout import Layout
+from engine.leap import AgeingRules, Outlook
 from engine.measures import ALWAYS_KNOWN, Measures
 from engine.meters import Meters
 from engine.placement import Placed
@@ -28,6 +29,7 @@ from engine.quorum import HOME, Quorum
 from engine.registry import Catalogue
 from engine.windows import Windows, bank_table, card_table, extremes
 from kernels.stage import OUTCOMES
+from rules.ageing import ageing
 from rules.needs import RAW_FEATURES
 from rules.plan import STALE_NS_MIN, BankPlan, Plan, RulePlan
 
@@ -81,11 +83,25 @@ class Bank:
         return all(rule.is_at_rest(low, high) for rule in self.pane_rules)
 
     @cached_property
+    def ageing(self) -> AgeingRules | None:
+        """The rules on ages, with what they compare; None where their future cannot be told."""
+        features = [feature for rule in self.plan.watched for feature in rule.features]
+        if self.plan.signal_rules and any(f.name in RAW_FEATURES for f in features):
+            return None
+        found = []
+        for rule in self.pane_rules:
+            pairs = ageing(rule.plan)
+            if pairs is None:
+                return None
+            if pairs:
+                found.append((rule, pairs))
+        return found
+
+    @cached_property
     def panes_remembered(self) -> int | None:
-        """Empty panes after which the measures stay as they are; None where they never do."""
-        judged = [feature for rule in self.plan.watched for feature in rule.features]
+        """Empty panes after which all measures but ages stay as they are; None: they never do."""
         learnt = () if self.anomaly is None else self.anomaly.plan.features
-        if any(f.name in RAW_FEATURES for f in judged):
+        if self.ageing is None:
             return None
         if any(rule.asks_calendar for rule in self.plan.pane_rules):
             return None
@@ -245,15 +261,26 @@ class Shard:
             site_rows = self.layout.site_rows[bank.number]
             is_at_rest = partial(bank.is_at_rest, site_rows=site_rows)
             jump = bank.panes_remembered
-            for pane, sites in self.clock.close_ready(bank.number, jump, is_at_rest):
-                for block in _blocks(*_ranges(site_rows, sites)):
-                    self._close_pane(bank, pane, block)
+            ageing = bank.ageing or ()
+            for closing in self.clock.close_ready(
+                bank.number, jump, is_at_rest, is_ageing=bool(ageing)
+            ):
+                change = closing.stop
+                for block in _blocks(*_ranges(site_rows, closing.sites)):
+                    measures = self._close_pane(bank, closing.pane, block)
+                    if measures is not None and change > closing.pane + 1:
+                        outlook = Outlook(ageing, bank.windows, bank.attributes, measures)
+                        change = outlook.next_change(closing.pane, change)
+                # A timer may have begun with this pane; then nothing is left out. The pane before
+                # a change is closed as well: it is what the change is told from.
+                if all(is_at_rest(int(site)) for site in closing.sites):
+                    closing.next_pane = max(change - 1, closing.pane + 1)
         self.told.extend(self.quorum.judge(self.clock))
 
-    def _close_pane(self, bank: Bank, pane: int, block: Ranges) -> None:
+    def _close_pane(self, bank: Bank, pane: int, block: Ranges) -> Measures | None:
         measures = bank.windows.close(pane, *block)
         if measures is None:
-            return
+            return None
         if bank.anomaly is not None:
             measures.anomaly = bank.anomaly.score(bank.sensor, measures)
             self.meters.count_resets(bank.anomaly.plan.name, bank.anomaly.take_resets())
@@ -261,6 +288,7 @@ class Shard:
         for rule in bank.pane_rules:
             self._judge_pane(bank, rule, measures, block)
         self.quorum.close(bank.number, measures)
+        return measures
 
     def _judge_pane(self, bank: Bank, rule: Latches, measures: Measures, ranges: Ranges) -> None:
         columns = PaneColumns(rule.plan, measures, bank.attributes, rule.stale_ns)

@@ -320,12 +320,16 @@ class Windows:
         # A sensor that has never been heard is as old as the watch over it.
         unheard = rows[self.heard_ns[rows] == NEVER]
         self.heard_ns[unheard] = end_ns - self.plan.pane_ns
-        measures.age_s = (end_ns - self.heard_ns[rows]) / NS_PER_S
-        run_ns = self.run_ns[rows]
-        measures.unchanged_s = np.where(run_ns == NEVER, np.nan, (end_ns - run_ns) / NS_PER_S)
+        measures.age_s, measures.unchanged_s = self.ages(rows, end_ns)
         measures.pegged = self.pegged[rows]
         measures.pegged_ns = self.pegged_ns[rows]
         measures.raw_value = self.run_value[rows]
+
+    def ages(self, rows: NDArray[np.intp], end_ns: int) -> tuple[Floats, Floats]:
+        """Age and time without a change of some rows at an instant, in s, if nothing more comes."""
+        run_ns = self.run_ns[rows]
+        unchanged_s = np.where(run_ns == NEVER, np.nan, (end_ns - run_ns) / NS_PER_S)
+        return (end_ns - self.heard_ns[rows]) / NS_PER_S, unchanged_s
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""

@@ -28,7 +28,7 @@ Which file answers which question, in the order a rule walks through them:
     What must the engine keep for the rules, at what cost? plan, bill;
                                                            needs, feature by feature
     What is asked of members of a tank, a dam, a cluster?  grouping
-    Which grades are due, row by row?                      judge
+    Which grades are due, row by row?                      judge; ageing, if nothing came
     And where some members of a set are unknown?           intervals, sets
     How are the conditions of all rules judged at once?    program: steps
 

@@ -157,13 +157,13 @@ def _chain(node: ex.Compare, columns: Columns) -> Truth:
 def _compared(operator: str, left: ex.Node, right: ex.Node, columns: Columns) -> Truth:
     if _is_text(left) or _is_text(right):
         return _compared_texts(operator, left, right, columns)
-    a, b = _as_wide_as_measured(number(left, columns), number(right, columns))
+    a, b = as_wide_as_measured(number(left, columns), number(right, columns))
     unknown = np.broadcast_to(np.isnan(a) | np.isnan(b), columns.row_count)
     true = np.broadcast_to(COMPARISONS[operator](a, b), columns.row_count)
     return Truth(true & ~unknown, unknown)
 
 
-def _as_wide_as_measured(a: Numbers | float, b: Numbers | float) -> tuple[Numbers, Numbers]:
+def as_wide_as_measured(a: Numbers | float, b: Numbers | float) -> tuple[Numbers, Numbers]:
     """Both sides in float32 where one is: thresholds of the catalogue come as float64."""
     one, other = np.asarray(a), np.asarray(b)
     if np.float32 in (one.dtype, other.dtype):
