@@ -49,6 +49,6 @@ Around the walk:
     What can be seen in a minute?                     demo, plant
     What ends a command, and with which code?         errors
     How is the engine, and who is told?               meters, operations, notify, logs, progress,
-                                                      fullness
+                                                      fullness, held
     What has to be compiled before the first frame?   warmup, rehearsal
 """

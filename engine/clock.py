@@ -222,6 +222,22 @@ class Clock:
         """The clock of the site that is furthest; NEVER where none has begun."""
         return int(self.clock_ns.max(initial=NEVER))
 
+    def held(self) -> list[tuple[int, int, int]]:
+        """Sites that wait: numbers of site and slowest live gateway, and how far ahead of the
+        site's clock the newest reading of any of its gateways is, in ns."""
+        link, starts = self.link.copy(), self.site_links[:-1]
+        latest_ns = np.maximum.reduceat(link["time_ns"], starts)
+        ahead_ns = np.where(self.clock_ns == NEVER, 0, latest_ns - self.clock_ns)
+        found = []
+        for row in np.flatnonzero(ahead_ns > 0):
+            links = np.arange(self.site_links[row], self.site_links[row + 1])
+            waited = links[link["live"][links] == 1]
+            if waited.size:
+                slowest = waited[np.argmin(link["time_ns"][waited])]
+                gateway = int(self.layout.link_gateway[slowest])
+                found.append((int(self.layout.site[row]), gateway, int(ahead_ns[row])))
+        return found
+
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""
         return {

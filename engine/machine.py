@@ -14,6 +14,7 @@ import structlog
 from engine.config import EngineConfig
 from engine.episodes import Message
 from engine.fullness import Fullness
+from engine.held import Held
 from engine.intake import Intake
 from engine.journal import Journal
 from engine.keeper import Keeper
@@ -51,9 +52,11 @@ class Engine:
     next_retention_ns: int = 0
     clock_offset_ns: int = field(default_factory=lambda: time.time_ns() - time.monotonic_ns())
     egress_fullness: Fullness = field(init=False)
+    held: Held = field(init=False)
 
     def __post_init__(self) -> None:
         self.egress_fullness = Fullness("egress", self.meters)
+        self.held = Held(self.config.silence_ns)
 
     def stop(self) -> None:
         """End in order; may be called from a signal."""
@@ -131,6 +134,7 @@ class Engine:
         meters, now_ns = self.meters, time.time_ns()
         shards = list(self.shards.values())
         meters.sensors_live = sum(shard.live_count() for shard in shards)
+        self.held.look(shards, meters)
         latest_ns = max((shard.clock.latest_ns() for shard in shards), default=0)
         if latest_ns > 0 and self.config.clock == "wall":
             meters.watermark_lag_ms = max(0, (now_ns - latest_ns) // NS_PER_MS)

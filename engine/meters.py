@@ -129,6 +129,8 @@ class Meters:
         self.disk_full: dict[str, int] = {}
         self.egress_seq = 0
         self.watermark_lag_ms = 0
+        self.sites_held = 0
+        self.held_ns_max = 0
         self.gateways_live = 0
         self.gateways_known = 0
         self.sensors_live = 0
@@ -258,6 +260,8 @@ def _gauges(meters: Meters) -> Iterator[Metric]:
     for name, text, value in (
         ("egress_seq", "Newest message that was published", meters.egress_seq),
         ("watermark_lag_seconds", "How far event time lags", meters.watermark_lag_ms / 1000),
+        ("sites_held", "Sites that wait for a gateway far behind", meters.sites_held),
+        ("site_held_seconds", "Longest that a site is held back", meters.held_ns_max / NS_PER_S),
         ("gateways_live", "Gateways heard of lately", meters.gateways_live),
         ("gateways_known", "Gateways of the catalogue", meters.gateways_known),
         ("sensors_live", "Sensors heard of lately", meters.sensors_live),
