@@ -32,11 +32,11 @@ class Held:
         held: dict[str, tuple[str, int]] = {}
         longest_ns = 0
         for shard in shards:
-            for site, gateway, held_ns in shard.clock.held():
+            sites, gateways = shard.catalogue.sites.name, shard.catalogue.gateways.name
+            for site_number, gateway_number, held_ns in shard.clock.held():
                 longest_ns = max(longest_ns, held_ns)
                 if held_ns > self.silence_ns:
-                    name = shard.catalogue.sites.name[site]
-                    held[name] = (shard.catalogue.gateways.name[gateway], held_ns)
+                    held[sites[site_number]] = (gateways[gateway_number], held_ns)
         meters.sites_held = len(held)
         meters.held_ns_max = longest_ns
         for name, (gateway, held_ns) in held.items():
