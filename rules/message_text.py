@@ -55,6 +55,7 @@ ALLOWED = (
     nodes.Test,
     nodes.Neg,
 )
+KNOWN_FILTERS = frozenset({*FILTERS, *JINJA_FILTERS})
 LANGUAGE_NAMES = {"zh": "Chinese", "en": "English"}
 
 
@@ -142,13 +143,13 @@ def _advice(node: Node | None, language: Language, draft: MessageDraft) -> dict[
 
 def _check_headline(node: TextNode, language: Language, draft: MessageDraft) -> None:
     """Look through a headline; remember its names and say if it is too long."""
-    tree = _check_template(node, language, draft)
-    if tree is None:
+    parts = _check_template(node, language, draft)
+    if parts is None:
         return
-    draft.names[language] = {name.name for name in tree.find_all(nodes.Name)}
+    draft.names[language] = {part.name for part in parts if isinstance(part, nodes.Name)}
     length = 0
-    for output in tree.find_all(nodes.Output):
-        for part in output.nodes:
+    for output in parts:
+        for part in output.nodes if isinstance(output, nodes.Output) else ():
             is_text = isinstance(part, nodes.TemplateData)
             length += len(part.data) if is_text else VALUE_LENGTH  # type: ignore[attr-defined]
     if length > HEADLINE_MAX[language]:
@@ -163,30 +164,30 @@ def _check_headline(node: TextNode, language: Language, draft: MessageDraft) -> 
 
 def _check_template(
     node: TextNode, language: Language, draft: MessageDraft
-) -> nodes.Template | None:
-    """Parse one template and refuse what it may not hold; None after a fault in its syntax."""
+) -> tuple[nodes.Node, ...] | None:
+    """The nodes of one template, looked through; None after a fault in its syntax."""
     faults = draft.faults
     if len(node.text) > TEMPLATE_MAX:
         message = f"a text longer than {TEMPLATE_MAX} letters"
         faults.add("E430", node.part(0, 1), message, remedy="make it shorter")
         return None
     try:
-        tree = _parsed(language, node.text)
+        parts = _parsed(language, node.text)
     except TemplateSyntaxError as problem:
         faults.add("E430", node.place, f"not a template: {problem.message}")
         return None
     except RecursionError:
         faults.add("E430", node.place, "not a template: nested too deeply")
         return None
-    for part in _parts(tree):
+    for part in parts:
         _check_part(part, node, draft)
-    return tree
+    return parts
 
 
 @lru_cache(maxsize=4096)
-def _parsed(language: Language, text: str) -> nodes.Template:
-    """The tree of a template; nobody changes it. Many rules of a book share their texts."""
-    return environment(language).parse(text)
+def _parsed(language: Language, text: str) -> tuple[nodes.Node, ...]:
+    """All nodes of a template; nobody changes them. Many rules of a book share their texts."""
+    return tuple(_parts(environment(language).parse(text)))
 
 
 def _parts(root: nodes.Node) -> Iterator[nodes.Node]:
@@ -206,7 +207,7 @@ def _check_part(part: nodes.Node, node: TextNode, draft: MessageDraft) -> None:
         remedy = "messages hold values, filters and `{% if %}`"
         faults.add("E430", node.place, f"`{what}` is not allowed in a message", remedy=remedy)
     elif isinstance(part, nodes.Name):
-        _check_name(part.name, _place(part.name, node), draft)
+        _check_name(part.name, node, draft)
     elif isinstance(part, nodes.Getattr):
         _check_attribute(part, node, draft)
     elif isinstance(part, nodes.Filter):
@@ -219,42 +220,45 @@ def _place(word: str, node: TextNode) -> Place:
     return node.part(at, at + len(word)) if at >= 0 else node.place
 
 
-def _check_name(name: str, place: Place, draft: MessageDraft) -> None:
+def _check_name(name: str, node: TextNode, draft: MessageDraft) -> None:
     if name in draft.lets or name in draft.inputs:
         draft.used.add(name)
     elif name not in NAMES | draft.keys:
         known = {*NAMES, *draft.lets, *draft.inputs, "sensor", "site"}
         remedy = did_you_mean(name, known)
-        draft.faults.add("E431", place, f"unknown name `{name}` in a message", remedy=remedy)
+        message = f"unknown name `{name}` in a message"
+        draft.faults.add("E431", _place(name, node), message, remedy=remedy)
 
 
 def _check_attribute(part: nodes.Getattr, node: TextNode, draft: MessageDraft) -> None:
     base = part.node
-    place = _place(f".{part.attr}", node)
     if not isinstance(base, nodes.Name):
-        draft.faults.add("E431", place, f"`.{part.attr}` cannot be looked up here")
+        message, remedy = f"`.{part.attr}` cannot be looked up here", ""
     elif base.name in draft.keys:
         if part.attr != "name":
             draft.attributes.add((base.name, part.attr))
+        return
     elif base.name == "grade" and part.attr in GRADE_PARTS:
         return
     elif base.name in NAMES or base.name in draft.lets or base.name in draft.inputs:
         remedy = "`grade.zh` and `grade.en` are its words" if base.name == "grade" else ""
         message = f"`{base.name}` has no `.{part.attr}`"
-        draft.faults.add("E431", place, message, remedy=remedy)
+    else:
+        # The name itself is unknown, and has been told.
+        return
+    draft.faults.add("E431", _place(f".{part.attr}", node), message, remedy=remedy)
 
 
 def _check_filter(part: nodes.Filter, node: TextNode, draft: MessageDraft) -> None:
     faults = draft.faults
-    known = {*FILTERS, *JINJA_FILTERS}
-    place = _place(part.name, node)
-    if part.name not in known:
-        remedy = did_you_mean(part.name, known)
+    if part.name not in KNOWN_FILTERS:
+        remedy = did_you_mean(part.name, KNOWN_FILTERS)
+        place = _place(part.name, node)
         faults.add("E432", place, f"unknown filter `{part.name}`", remedy=remedy)
         return
     values = [argument.value for argument in part.args if isinstance(argument, nodes.Const)]
     if part.name in FILTERS and not _arguments_fit(part, values):
-        remedy = ARGUMENTS[part.name]
+        remedy, place = ARGUMENTS[part.name], _place(part.name, node)
         message = f"`{part.name}` is not used like this"
         faults.add("E432", place, message, remedy=f"write `{remedy}`")
         return

@@ -319,17 +319,21 @@ def _sampled(segments: list[_Segment], lengths_ns: list[int], period_ns: int) ->
     for segment, length_ns in zip(segments, lengths_ns, strict=True):
         end_ns = start_ns + length_ns
         first_ns = -(-start_ns // period_ns) * period_ns
-        for at_ns in range(first_ns, end_ns, period_ns):
-            if segment.form == "gap":
-                continue
-            share = (at_ns - start_ns) / length_ns
-            reading = segment.first + (segment.second - segment.first) * share
-            if segment.noise:
-                reading += noise.uniform(-segment.noise, segment.noise)
-            time_ns.append(at_ns)
-            # Twelve digits: a ramp from 0.2 to 1.2 passes 0.7, not 0.7000000000000001.
-            value.append(float(f"{reading:.12g}"))
-            quality.append(BAD_QUALITY if segment.form == "bad" else 0)
-            delay_ns.append(segment.duration_ns if segment.form == "late" else 0)
+        times = range(first_ns, end_ns, period_ns) if segment.form != "gap" else range(0)
+        time_ns += times
+        rise, first, spread = segment.second - segment.first, segment.first, segment.noise
+        if spread:
+            value += [_clean(first + noise.uniform(-spread, spread)) for _ in times]
+        elif rise:
+            value += [_clean(first + rise * (at - start_ns) / length_ns) for at in times]
+        else:
+            value += [_clean(first)] * len(times)
+        quality += [BAD_QUALITY if segment.form == "bad" else 0] * len(times)
+        delay_ns += [segment.duration_ns if segment.form == "late" else 0] * len(times)
         start_ns = end_ns
     return Feed(tuple(time_ns), tuple(value), tuple(quality), tuple(delay_ns), period_ns, start_ns)
+
+
+def _clean(reading: float) -> float:
+    """Twelve digits: a ramp from 0.2 to 1.2 passes 0.7, not 0.7000000000000001."""
+    return float(f"{reading:.12g}")

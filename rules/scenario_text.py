@@ -150,7 +150,8 @@ def _never(fields: Fields) -> Never | None:
         return None
     if node.text in EVENTS:
         return Never(None, node.text, node.place)
-    guess = nearest(node.text, (*EVENTS, *SPELLINGS))
+    known = node.text in SPELLINGS
+    guess = "" if known else nearest(node.text, (*EVENTS, *SPELLINGS))
     if guess in EVENTS:
         remedy = f"did you mean `{guess}`?"
         message = f"unknown event `{node.text}`"

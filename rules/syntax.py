@@ -6,7 +6,7 @@ stands where the macro is used, and says so in `inside`.
 """
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -198,15 +198,12 @@ def parse(node: TextNode, faults: Faults) -> Syntax | None:
         )
         return None
     try:
-        tree = _parser().parse(text)
+        syntax, wrong = _read(text)
     except UnexpectedInput as problem:
         _explain(problem, node, faults)
         return None
-    for token in tree.scan_values(lambda value: isinstance(value, Token)):
-        assert isinstance(token, Token)
-        if token.type.startswith("WRONG"):
-            _explain_wrong(str(token), token.start_pos or 0, node, faults)
-    syntax = _build(tree)
+    for token in wrong:
+        _explain_wrong(str(token), token.start_pos or 0, node, faults)
     if syntax.depth > DEPTH_MAX:
         faults.add(
             "E103",
@@ -216,6 +213,17 @@ def parse(node: TextNode, faults: Faults) -> Syntax | None:
         )
         return None
     return syntax
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> tuple[Syntax, tuple[Token, ...]]:
+    """The tree of a text, and its tokens that are no words of the language.
+
+    Thresholds and conditions repeat from rule to rule; a tree is the same wherever it stands.
+    """
+    tree = _parser().parse(text)
+    tokens = tree.scan_values(lambda value: isinstance(value, Token))
+    return _build(tree), tuple(token for token in tokens if token.type.startswith("WRONG"))
 
 
 @cache

@@ -8,7 +8,7 @@ import math
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 
 from rules.errors import nearest
 from rules.unit_table import (
@@ -81,6 +81,7 @@ OWN_UNIT = Unit(OWN_SYMBOL, 1.0, OWN)
 METRE_PER_S = Unit("m/s", 1.0, SPEED)
 
 
+@lru_cache(maxsize=4096)
 def read_unit(text: str) -> Unit:
     """The unit of a text such as `kPa/min` or `cm/s^2`; UnitError when the table lacks it."""
     if text == OWN_SYMBOL:
@@ -166,19 +167,7 @@ class Scale:
 
     def factor(self, dimension: Dimension) -> float:
         """What one of this scale's units of a dimension is in the bases."""
-        factor = 1.0
-        for base, power, unit_factor in _pivots(self.units):
-            exponent = Fraction(dimension[base], power)
-            factor *= (
-                unit_factor ** int(exponent)
-                if exponent.denominator == 1
-                else float(unit_factor ** float(exponent))
-            )
-        for unit in self.units:
-            # An input's own unit is itself, whatever rounding says.
-            if unit.dimension == dimension and math.isclose(unit.factor, factor, rel_tol=1e-12):
-                return unit.factor
-        return factor
+        return _factor(self.units, dimension)
 
     def offset(self, dimension: Dimension) -> float:
         """What a point of 0 in this scale is in the bases."""
@@ -227,6 +216,24 @@ class Scale:
         if dimension == SHARES:
             return PERCENT
         return Unit(base_symbol(dimension), 1.0, dimension)
+
+
+@lru_cache(maxsize=4096)
+def _factor(units: tuple[Unit, ...], dimension: Dimension) -> float:
+    """What one of a scale's units of a dimension is in the bases."""
+    factor = 1.0
+    for base, power, unit_factor in _pivots(units):
+        exponent = Fraction(dimension[base], power)
+        factor *= (
+            unit_factor ** int(exponent)
+            if exponent.denominator == 1
+            else float(unit_factor ** float(exponent))
+        )
+    for unit in units:
+        # An input's own unit is itself, whatever rounding says.
+        if unit.dimension == dimension and math.isclose(unit.factor, factor, rel_tol=1e-12):
+            return unit.factor
+    return factor
 
 
 @cache
@@ -330,6 +337,7 @@ def force_of_wind(speed_m_s: float) -> int | None:
     return next(near, None)
 
 
+@lru_cache(maxsize=4096)
 def read_duration(text: str) -> int:
     """Nanoseconds of `30s`, `5m`, `1h30m` or `0.5 s`; `m` is minutes. UnitError when it is none."""
     stripped = text.strip()

@@ -46,6 +46,7 @@ class Source:
     name: str
     text: str
     line_starts: list[int] = field(default_factory=list)
+    lines: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, name: str, text: str) -> "Source":
@@ -57,10 +58,12 @@ class Source:
         start = min(start, len(self.text))
         line = bisect_right(self.line_starts, start) - 1
         first = self.line_starts[line]
-        stop = LINE_BREAK.search(self.text, first)
-        line_end = stop.start() if stop else len(self.text)
-        length = max(1, min(end, line_end) - start)
-        return Place(self.name, line + 1, start - first + 1, length, self.text[first:line_end])
+        text = self.lines.get(line)
+        if text is None:
+            stop = LINE_BREAK.search(self.text, first)
+            text = self.lines[line] = self.text[first : stop.start() if stop else None]
+        length = max(1, min(end, first + len(text)) - start)
+        return Place(self.name, line + 1, start - first + 1, length, text)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -269,6 +272,9 @@ class _Composer:
         root: Node | None = None
         documents = 0
         for event in yaml.parse(self.source.text, Loader=loader):
+            if stack and type(event) is ScalarEvent and event.anchor is event.tag is None:
+                stack[-1].items.append(self._scalar(event))
+                continue
             self._refuse_traps(event)
             if isinstance(event, DocumentStartEvent):
                 documents += 1
@@ -289,13 +295,7 @@ class _Composer:
             return None
         node: Node
         if isinstance(event, ScalarEvent):
-            node = TextNode(
-                event.value,
-                self.source,
-                _index(event.start_mark),
-                _index(event.end_mark),
-                event.style not in (None, ""),
-            )
+            node = self._scalar(event)
         elif isinstance(event, SequenceEndEvent | MappingEndEvent):
             node = self._close(stack.pop(), _index(event.end_mark))
         else:
@@ -304,6 +304,10 @@ class _Composer:
             stack[-1].items.append(node)
             return None
         return node
+
+    def _scalar(self, event: ScalarEvent) -> TextNode:
+        start, end = _index(event.start_mark), _index(event.end_mark)
+        return TextNode(event.value, self.source, start, end, event.style not in (None, ""))
 
     def _close(self, opened: _Open, end: int) -> Node:
         """Make a list or mapping of what has been collected."""
