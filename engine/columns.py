@@ -19,7 +19,7 @@ VALUED = np.isin(np.arange(stage.OUTCOMES), (stage.OVER, stage.UNDER, stage.QUAL
 
 
 def _is_usable(outcome: Bytes, value: Floats, precision: Precision) -> NDArray[np.bool_]:
-    bound = min(stage.HUGE, float(np.finfo(precision).max))
+    bound = np.float64(min(stage.HUGE, float(np.finfo(precision).max)))
     with np.errstate(invalid="ignore"):
         found: NDArray[np.bool_] = VALUED[outcome] & (np.abs(value) <= bound)
     return found

@@ -198,10 +198,8 @@ def _trail(length_ns: int, period_ns: int, pane_ns: int, slots: int) -> TrailPla
         due = math.ceil(span_ns * (1 + SPARE_SHARE) / period_ns)
         return due + SPARE_READINGS
 
-    window_max = room(length_ns) if period_ns else UNSTEADY_READINGS
-    pane_max = min(room(pane_ns) if period_ns else UNSTEADY_READINGS, window_max)
-    if not length_ns:
-        window_max = pane_max
+    pane_max = room(pane_ns) if period_ns else UNSTEADY_READINGS
+    window_max = max(room(length_ns), pane_max) if period_ns else UNSTEADY_READINGS
     return TrailPlan(window_max, pane_max, window_max + slots * pane_max + 1)
 
 
