@@ -39,7 +39,7 @@ Around the walk:
     What may be typed?                                cli, author_cli; __main__
     What does a file mean, and what is wrong in it?   config, document, amounts, endpoints
     What is known before the first frame?             registry: csv_text, sensor_types; sorts
-    Do rules, models and catalogue fit together?      links, check
+    Do rules, models and catalogue fit together?      links: calendar_links; check
     Do the tests of a pack hold?                      trial
     How is the engine driven without a flow?          drive
     What does a journal tell when it is played again? replaying: rerun, tales, truths; tables

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.calendar_links import calendar_faults
 from engine.config import EngineConfig, ModelConfig
 from engine.csv_text import read_sheet
 from engine.document import Document, read_document
@@ -60,6 +61,7 @@ def rule_faults(rule: Rule, catalogue: Catalogue, folder: Path) -> list[Fault]:
     faults += _period_faults(rule, catalogue, sensors)
     for attribute in dict.fromkeys(_attributes(rule)):
         faults += _attribute_faults(rule, attribute, catalogue, sensors, folder)
+    faults += calendar_faults(rule, catalogue, sensors, folder)
     for scope, name in sorted(rule.message.attributes):
         if name not in _known(catalogue, scope):
             text = f"the message of `{rule.id}` names `{scope}.{name}`, which no column has"

@@ -115,6 +115,7 @@ class Meters:
         self.template_failures: dict[str, int] = {}
         self.late_signals = 0
         self.model_resets: dict[str, int] = {}
+        self.windows_overfull: dict[str, int] = {}
         self.published = 0
         self.heartbeats = 0
         self.replay_requests = 0
@@ -155,6 +156,12 @@ class Meters:
     def count_resets(self, model: str, count: int) -> None:
         """Count how often models of this name went back to their last good copy."""
         self.model_resets[model] = self.model_resets.get(model, 0) + count
+
+    def count_overfull(self, sensor_type: str, count: int) -> None:
+        """Count windows that were unknown because they held more readings than are kept."""
+        if count:
+            before = self.windows_overfull.get(sensor_type, 0)
+            self.windows_overfull[sensor_type] = before + count
 
     def count_sent(self, topic: str) -> None:
         """Count one message of the egress log: a warning by its grade, or a system message."""
@@ -247,6 +254,9 @@ def _egress(meters: Meters) -> Iterator[Metric]:
     )
     yield _counter("late_signals", "Signals of members for instants judged", meters.late_signals)
     yield _counters("model_resets", "Models sent back to a good copy", "model", meters.model_resets)
+    yield _counters(
+        "windows_overfull", "Windows with too many readings", "type", meters.windows_overfull
+    )
     yield _counter("published", "Messages given to the live socket", meters.published)
     yield _counter("heartbeats", "Heartbeats given to the live socket", meters.heartbeats)
     yield _counter("replay_requests", "Requests at the replay socket", meters.replay_requests)

@@ -106,6 +106,12 @@ CATALOGUE_PAGES: Final = {
         "p: {type: tank_pressure, unit: kPa}",
         "p: {type: tank_pressure, unit: kPa, many: true}",
     ),
+    "E747": Page(
+        "No time zone, or no calendar",
+        "Local time would be another than the site's, or the calendar unknown.",
+        "flood-season: 5/15-9/30",
+        "flood-season: 05-15..09-30",
+    ),
     "W501": Page("A rule without sensors", "It is about a type that has none; it never speaks."),
     "W502": Page("A window whose coverage is not known", "Give the sensors a period."),
     "W503": Page("A message names an attribute that no column has", "It will be left empty."),

@@ -288,6 +288,7 @@ class Shard:
         for rule in bank.pane_rules:
             self._judge_pane(bank, rule, measures, block)
         self.quorum.close(bank.number, measures)
+        self.meters.count_overfull(bank.plan.sort.name, bank.windows.take_overfull())
         return measures
 
     def _judge_pane(self, bank: Bank, rule: Latches, measures: Measures, ranges: Ranges) -> None:

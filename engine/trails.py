@@ -131,6 +131,11 @@ class Trail:
             yield Piece(low, high, start, since_s, value)
             low = high
 
+    def take_overfull(self) -> int:
+        """How many windows held more readings than are kept, since this was last asked."""
+        count, self.overfull_count = self.overfull_count, 0
+        return count
+
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot: one record of all readings per sensor."""
         record = np.dtype((np.void, 8 * self.plan.capacity))

@@ -222,13 +222,12 @@ class Windows:
         """Time of the newest good reading of each sensor in a closed pane."""
         return self.good.value_ns
 
-    @property
-    def overfull_count(self) -> int:
-        """Windows that were unknown because they held more readings than are kept."""
+    def take_overfull(self) -> int:
+        """Windows that held more readings than are kept, since this was last asked."""
         histories = [self.good.history]
         histories += [] if self.raw_view is None else [self.raw_view.history]
         histories += [] if self.scores is None else [self.scores]
-        return sum(one.trail.overfull_count for one in histories if one.trail is not None)
+        return sum(one.trail.take_overfull() for one in histories if one.trail is not None)
 
     def fold(self, admitted: Admitted, card: NDArray[np.void]) -> None:
         """Fold readings into the open panes."""

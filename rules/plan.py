@@ -40,6 +40,10 @@ ONSET_BYTES = 32
 CARD_BYTES = 32
 # The last value and its time, carried over the panes that had no reading.
 CARRY_BYTES = 16
+# When it was heard, since when it has its value, that value; since when it is pegged, and whether.
+SIGN_BYTES = 33
+# The ratio of two averages, for each open pane.
+RATIO_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +176,17 @@ class BankPlan:
     @property
     def bytes_per_sensor(self) -> int:
         """State of one sensor, all rules included."""
-        lines = LINE_BYTES[self.sort.precision] * self.slots + CARRY_BYTES
+        lines = LINE_BYTES[self.sort.precision] * self.slots
         streams = [one for one in (self.good, self.raw, self.scores) if one is not None]
         return (
             CARD_BYTES
+            + CARRY_BYTES
             + (lines if self.needs_lines else 0)
-            + (lines if self.raw is not None else 0)
-            + (RAW_BYTES * self.slots if self.needs_raw else 0)
+            + (lines + CARRY_BYTES if self.raw is not None else 0)
+            + (RAW_BYTES * self.slots + SIGN_BYTES if self.needs_raw else 0)
             + sum(one.bytes_per_sensor(self.slots) for one in streams)
             + sum(window.bytes_per_sensor for window in self.heard)
-            + ONSET_BYTES * len(self.onsets)
+            + (ONSET_BYTES + RATIO_BYTES * self.slots) * len(self.onsets)
             + LATCH_BYTES * (len(self.reading_rules) + len(self.pane_rules))
         )
 

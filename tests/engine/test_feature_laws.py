@@ -198,7 +198,7 @@ def test_a_window_of_more_readings_than_are_kept_is_unknown_and_counted():
     assert math.isnan(at[32.0][median])
     assert at[32.0][mean] > 5
     assert at[42.0][median] == 1.0
-    assert shard.banks[0].windows.overfull_count == 10
+    assert shard.meters.windows_overfull == {"gas": 10}
 
 
 @pytest.mark.parametrize("window_s", [10, 20])
