@@ -17,7 +17,7 @@ FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 def _function(name: str) -> Callable[..., int]:
-    """Import a function, `module:function`."""
+    """Import a function, or a class, `module:function`, when its command runs and not before."""
     module, _, function = name.partition(":")
     found: Callable[..., int] = getattr(importlib.import_module(module), function)
     return found
@@ -90,9 +90,7 @@ def replay(
     Warnings by rule and grade, how soon before what really happened, false alarms per sensor-day,
     and what is different from other rules.
     """
-    from engine.replaying import ReplayOptions
-
-    options = ReplayOptions(
+    options = _function("engine.replaying:ReplayOptions")(
         config=config,
         catalogue=catalogue,
         rules=rules,
@@ -165,9 +163,7 @@ def explain(
     if len(words) not in (1, 3):
         message = "write a code, `codes`, `features`, a warning's id, or RULE SENSOR TIME"
         raise click.UsageError(message)
-    from engine.explaining import ExplainOptions
-
-    options = ExplainOptions(config, data, revision, as_json)
+    options = _function("engine.explaining:ExplainOptions")(config, data, revision, as_json)
     return _function("engine.explaining:explain")(words, options)
 
 
