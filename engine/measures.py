@@ -120,6 +120,9 @@ class Measures:
                 return -self.motions[length_ns].fields["low"]
             case "rate" if (asked.kind or self.kind) == "increment":
                 return window.fields["mean"] * window.count / window.length_s
+            case "mean" if self.value.dtype == np.float32:
+                # The mean of readings that are all 0.7 is 0.7 (decision 0013).
+                return FORMULAS["mean"](window).astype(np.float32)
             case name:
                 return FORMULAS[name](window)
 

@@ -15,7 +15,7 @@ from rules.grouping import GroupPlan, input_of
 from rules.plan import Plan
 
 # Features that are readings as they were sent, in the width in which they were kept.
-AS_READ = frozenset({"value", "min", "max"})
+AS_READ = frozenset({"value", "min", "max", "mean"})
 
 
 @dataclass(frozen=True, slots=True)

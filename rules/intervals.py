@@ -17,7 +17,7 @@ from rules.plan import RulePlan
 
 Floats = NDArray[np.float64]
 # Readings kept in half the width are compared in it: 0.7 is not below a threshold of 0.7.
-AS_READ = frozenset({"value", "min", "max"})
+AS_READ = frozenset({"value", "min", "max", "mean"})
 
 
 @dataclass(frozen=True, slots=True)
