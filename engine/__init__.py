@@ -12,7 +12,8 @@ Walking with a frame, from the gateway to the siren:
     What happened in the last minutes?                windows, onsets; history: stacks, trails
     What can rules look at?                           features: measures, trends, calendars
     Is it unusual?                                    anomaly, model_state
-    Which grade stands?                               latches
+    What do the conditions of all rules say?          verdicts; variants of a rule's settings
+    Which grade stands?                               latches; terms
     Which sensors make an instance of a rule?         instances, geography; placement
     What do they tell, and what do they say together? signals, quorum; groups: instance_columns,
                                                       tidings

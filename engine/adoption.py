@@ -234,6 +234,7 @@ def _adopt_rule(
     line["terms"] = terms
     rule.due_ns[pairs[1]] = standing.NEVER_NS
     rule.site_due_ns[...] = standing.NEVER_NS
+    rule.wake()
     return kept
 
 

@@ -18,10 +18,10 @@ from engine.columns import Readings, Series
 from engine.drive import ClosedJournal, Drive
 from engine.episodes import Body, Message
 from engine.errors import UsageError
-from engine.features import PaneColumns
 from engine.latches import Latches
 from engine.layout import lay_out_sites
 from engine.shard import Bank, Shard, Tick, Work
+from engine.variants import SeenColumns
 from rules import expression as ex
 from rules.errors import did_you_mean
 
@@ -186,7 +186,7 @@ class _Watch:
             found.features = dict.fromkeys(found.rule.plan.features, float(found.latch["value"][0]))
             self._take_attributes(np.array([found.row]))
 
-    def _on_pane(self, rule: Latches, columns: PaneColumns) -> None:
+    def _on_pane(self, rule: Latches, columns: SeenColumns) -> None:
         """What a rule on windows is judged by at the end of a pane; before it is judged."""
         found = self.finding
         if rule is not found.rule or self._has_later_pane:

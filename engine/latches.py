@@ -14,22 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.columns import Admitted, AdmittedSeries
-from engine.features import Attributes, PaneColumns, ReadingColumns
-from kernels import ladder, latch, stage, standing, sweep
+from engine.features import Attributes, ReadingColumns
+from engine.terms import exists_of, stale_of_rows, terms_of_rows, thresholds, verdicts_of
+from engine.variants import SeenColumns, Variants
+from engine.verdicts import Verdicts
+from kernels import ladder, latch, stage, standing, sweep, vm
 from kernels.columns import aligned
 from rules import expression as ex
 from rules import judge
-from rules.grade import Grade
-from rules.judge import codes
 from rules.plan import RulePlan
 
 # Changes are rare; a storm is drained in turns of this many.
 CHANGES_PER_TURN = 4096
 FOREVER_NS = standing.FOREVER_NS
-POLICIES = {"ignore": ladder.IGNORE, "raise": ladder.RAISE, "unknown": ladder.UNKNOWN}
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
+Rows = NDArray[np.integer]
 Changes = NDArray[np.void]
 # First rows of ranges, and the rows one past their last.
 Ranges = tuple[Ints, Ints]
@@ -44,19 +45,27 @@ class Latches:
 
     __slots__ = (
         "attributes",
+        "awake",
         "buffer",
+        "choice",
         "due_ns",
         "episode",
         "exists",
         "forced",
+        "held",
+        "is_swept",
+        "is_thorough",
         "kind",
         "latch",
         "plan",
+        "shown",
         "site_due_ns",
         "site_of",
         "stale_ns",
         "terms",
         "thresholds",
+        "variants",
+        "verdicts",
     )
 
     def __init__(
@@ -65,33 +74,41 @@ class Latches:
         period_ns: Ints,
         site_rows: Ints,
         attributes: Attributes | None = None,
+        variants: Variants | None = None,
     ) -> None:
         """period_ns int64[rows] of each row's sensor; rows of site k: site_rows[k : k + 2]."""
         rows = period_ns.size
         self.plan = plan
         self.attributes = attributes
+        self.variants = Variants.single(plan, rows) if variants is None else variants
         self.latch = aligned(rows, standing.LATCH)
         self.episode = np.zeros(rows, dtype=standing.EPISODE)
         self.due_ns = np.empty(rows, dtype=np.int64)
         standing.forget(self.latch, self.episode, self.due_ns, 0, rows)
-        periods, terms_of = np.unique(period_ns, return_inverse=True)
-        self.terms = np.array([_terms(plan, int(period)) for period in periods], standing.TERMS)
-        self.latch["terms"] = terms_of
-        self.stale_ns = np.array([plan.stale_ns(int(p)) for p in periods], np.int64)[terms_of]
-        self.exists = sum(1 << (grade.grade - 1) for grade in plan.grades)
-        quality = plan.rule.quality
-        self.kind, self.forced = ladder.verdicts(
-            self.exists,
-            POLICIES[quality.over],
-            int(quality.over_grade or Grade.RED),
-            POLICIES[quality.under],
-        )
-        self.thresholds = _thresholds(plan)
+        self.terms, self.latch["terms"] = terms_of_rows(self.variants, period_ns)
+        self.stale_ns = stale_of_rows(self.variants, period_ns)
+        plans = self.variants.plans
+        self.exists = sum(1 << g for g in {grade.grade - 1 for p in plans for grade in p.grades})
+        # One row for each variant, and the last for rows to which the rule does not apply.
+        self.choice = (self.variants.of % (len(plans) + 1)).astype(np.uint16)
+        self.kind, self.forced = verdicts_of(plans)
+        self.thresholds = thresholds(plans)
         # When the first timer of each site ends, or earlier: most sites are never looked at.
         site_count = site_rows.size - 1
         self.site_due_ns = np.full(site_count, FOREVER_NS, dtype=np.int64)
         self.site_of = np.repeat(np.arange(site_count, dtype=np.int32), np.diff(site_rows))
         self.buffer = np.zeros(CHANGES_PER_TURN, dtype=standing.CHANGE)
+        # Which rows are awake, for rules on windows; found from the lines.
+        self.held = aligned(rows, np.dtype(np.uint16))
+        self.shown = aligned(rows, np.dtype(np.float64))
+        self.awake = np.zeros(rows // sweep.BLOCK + 1, dtype=np.int32)
+        self.is_thorough = self.is_swept = False
+        self.verdicts: Verdicts | None = None
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at the lines again, after they were written from outside."""
+        sweep.wake(self.latch, self.due_ns, self.terms, self.held, self.shown, self.awake)
 
     def read(self, admitted: Admitted, rows: NDArray[np.int32]) -> Iterator[Changes]:
         """Judge readings in the order of their arrival.
@@ -128,18 +145,24 @@ class Latches:
         expanded = block.as_readings(chosen, first)
         yield from self.read(expanded, np.repeat(rows, block.stop - first))
 
+    @property
+    def _is_plain(self) -> bool:
+        """The conditions are comparisons of a reading with numbers, in all variants."""
+        return all(plan.is_plain_ladder for plan in self.variants.plans)
+
     def _is_quiet(
         self, block: AdmittedSeries, rows: NDArray[np.int32], low: Floats, high: Floats
     ) -> NDArray[np.bool_]:
-        if not self.plan.is_plain_ladder:
+        if not self._is_plain:
             return np.zeros(rows.size, dtype=bool)
         quiet: NDArray[np.bool_] = self.latch["phase"][rows] == 0
-        enters = [grade.enter for grade in self.plan.grades if grade.enter is not None]
+        grades = [grade for plan in self.variants.plans for grade in plan.grades]
+        enters = [grade.enter for grade in grades if grade.enter is not None]
         # A float32 sample is compared with the threshold in float32: the nearer of both bounds.
         bounds = [*enters, *(float(np.float32(enter)) for enter in enters)]
         quiet &= high < min(bounds) if self.plan.is_above else low > max(bounds)
         for what in (stage.OVER, stage.UNDER):
-            if self.kind[what] != ladder.IGNORED:
+            if np.any(self.kind[:, what] != ladder.IGNORED):
                 quiet &= block.tally[:, what] == 0
         # A late sample may be the newest of its sensor, and then it counts.
         quiet &= block.tally[:, stage.LATE] == 0
@@ -150,43 +173,110 @@ class Latches:
     ) -> tuple[Floats, NDArray[np.uint16], NDArray[np.uint8]]:
         """What was compared, what it means for the grades, and whether it counts."""
         value, outcome = admitted.value, admitted.outcome
-        if not self.plan.is_plain_ladder:
-            assert self.attributes is not None
-            columns = ReadingColumns(self.plan, rows, value, self.attributes)
-            code = codes(self.plan, columns)
-            with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-                value = np.ascontiguousarray(judge.number(self.plan.value, columns))
-            kind = self.kind[outcome]
-            forced = kind == ladder.FORCED
-            code[forced] = self.forced[outcome[forced]]
-            return value, code, (kind != ladder.IGNORED).view(np.uint8)
+        if not self._is_plain:
+            return self._conditions(value, outcome, rows)
         code = np.empty(rows.size, dtype=np.uint16)
         applies = np.empty(rows.size, dtype=np.uint8)
         enter, clear = (bound.astype(value.dtype) for bound in self.thresholds)
-        ladder.codes(
-            *(value, outcome, enter, clear, self.exists, self.plan.is_above),
-            *(self.kind, self.forced, code, applies),
-        )
+        is_above = self.plan.is_above
+        if self.variants.is_single:
+            ladder.codes(
+                *(value, outcome, enter[0], clear[0], self.exists, is_above),
+                *(self.kind[0], self.forced[0], code, applies),
+            )
+        else:
+            exists = exists_of(self.variants.plans)
+            ladder.codes_by_row(
+                *(value, outcome, rows, self.choice, enter, clear, exists, is_above),
+                *(self.kind, self.forced, code, applies),
+            )
         return value, code, applies
 
+    def _conditions(
+        self, value: Floats, outcome: NDArray[np.uint8], rows: NDArray[np.int32]
+    ) -> tuple[Floats, NDArray[np.uint16], NDArray[np.uint8]]:
+        """The same for a rule that is more than a ladder of numbers."""
+        assert self.attributes is not None
+        columns = ReadingColumns(self.plan, rows, value, self.attributes)
+        if self.verdicts is None:
+            self.verdicts = Verdicts([self.variants], self.attributes)
+        code = self.verdicts.codes(columns, rows)
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            shown = np.ascontiguousarray(judge.number(self.plan.value, columns))
+        choice = self.choice[rows]
+        kind = self.kind[choice, outcome]
+        forced = kind == ladder.FORCED
+        code[forced] = self.forced[choice, outcome][forced]
+        return shown, code, (kind != ladder.IGNORED).view(np.uint8)
+
+    def stirring(self, columns: SeenColumns) -> NDArray[np.uint8]:
+        """Which blocks of 4096 rows must be judged although nothing may be true of them.
+
+        Returns uint8[n]: 1 where a row is awake, or a sensor is pegged.
+        """
+        rows = columns.measures.rows
+        found = np.zeros(-(-rows.size // sweep.BLOCK), dtype=np.uint8)
+        if self.is_thorough:
+            found[:] = 1
+            return found
+        sweep.find_stirring(self.awake, rows, found)
+        if np.any(self.kind[:, stage.OVER] == ladder.FORCED):
+            found[np.flatnonzero(self._pegged(columns)) // sweep.BLOCK] = 1
+        return found
+
     def close(
-        self, columns: PaneColumns, start_row: NDArray[np.int64], stop_row: NDArray[np.int64]
+        self,
+        columns: SeenColumns,
+        bits: NDArray[np.uint64],
+        is_loud: NDArray[np.uint8],
+        *,
+        next_ns: int,
     ) -> Iterator[Changes]:
-        """Judge ranges of rows at the end of a pane; `columns` has their rows one by one."""
-        code = codes(self.plan, columns)
+        """Judge rows at the end of a pane; `columns` has them one by one.
+
+        bits, is_loud   what the conditions say of them: of one rule, from engine/verdicts.py
+        next_ns         no pane of these rows ends before it
+        """
+        if not is_loud.any():
+            return
+        measures = columns.measures
         with np.errstate(invalid="ignore", divide="ignore"):
             shown = judge.number(self.plan.value, columns)
-        value = np.broadcast_to(np.asarray(shown, dtype=np.float64), code.size)
-        if self.kind[stage.OVER] == ladder.FORCED:
-            pegged, raw_value = self._pegged(columns)
-            code[pegged] = self.forced[stage.OVER]
-            if ex.is_point(self.plan.value):
+        value: Floats = np.broadcast_to(np.asarray(shown, np.float64), measures.rows.size)
+        if np.any(self.kind[:, stage.OVER] == ladder.FORCED):
+            pegged = np.flatnonzero(self._pegged(columns))
+            _force(bits, pegged, self.forced[self.choice[measures.rows[pegged]], stage.OVER])
+            if ex.is_point(self.plan.value) and pegged.size:
                 # What the window holds is older than the reading that speaks here.
-                value = np.where(pegged, raw_value, value)
-        yield from self.apply(code, value, columns.measures.end_ns, (start_row, stop_row))
+                assert measures.raw_value is not None
+                value = value.copy()
+                value[pegged] = measures.raw_value[pegged]
+        value = _read_only(value)
+        if self.is_thorough:
+            yield from self._tell_all(bits, value, columns)
+            return
+        self.is_swept = True
+        spell = np.zeros(sweep.LANES, dtype=np.uint16)
+        start = 0
+        while start < value.size:
+            start, count = sweep.apply_blocks(
+                *(self.latch, self.episode, self.due_ns, self.terms, self.held, self.shown),
+                *(self.awake, measures.rows, measures.end_ns, next_ns, value, bits, is_loud),
+                *(spell, start, self.buffer),
+            )
+            yield from self._drain(count)
+
+    def _tell_all(
+        self, bits: NDArray[np.uint64], value: Floats, columns: SeenColumns
+    ) -> Iterator[Changes]:
+        """Tell every row of the pane, as if none could be left alone."""
+        code = np.zeros(-(-value.size // sweep.LANES) * sweep.LANES, dtype=np.uint16)
+        vm.spell(bits, value.size, code)
+        rows, end_ns = columns.measures.rows.astype(np.int64), columns.measures.end_ns
+        yield from self.apply(code[: value.size], value, end_ns, (rows, rows + 1))
 
     def apply(
-        self, code: NDArray[np.uint16], value: NDArray[np.float64], end_ns: int, ranges: Ranges
+        self, code: NDArray[np.uint16], value: Floats, end_ns: int, ranges: Ranges
     ) -> Iterator[Changes]:
         """Judge ranges of rows at one instant, which is no earlier than any before it.
 
@@ -195,9 +285,7 @@ class Latches:
         ranges  first rows of the ranges and the rows one past their last; m rows in all
         """
         start_row, stop_row = ranges
-        # Columns of one kind, or the kernel is compiled again when a writable one comes.
-        value = np.ascontiguousarray(value).view()
-        value.flags.writeable = False
+        value = _read_only(value)
         start = 0
         while start < code.size:
             start, count = sweep.apply_panes(
@@ -206,14 +294,28 @@ class Latches:
             )
             yield from self._drain(count)
 
-    def _pegged(self, columns: PaneColumns) -> tuple[NDArray[np.bool_], Floats]:
-        """Where the newest reading is above the range and holds still, and what it was."""
+    def _pegged(self, columns: SeenColumns) -> NDArray[np.bool_]:
+        """Where the newest reading is above the range and holds still, and the rule minds."""
         measures = columns.measures
         assert measures.pegged is not None
         assert measures.pegged_ns is not None
-        assert measures.raw_value is not None
         is_fresh = measures.end_ns - measures.pegged_ns < self.stale_ns[measures.rows]
-        return measures.pegged & is_fresh, measures.raw_value
+        minds = self.kind[self.choice[measures.rows], stage.OVER] == ladder.FORCED
+        found: NDArray[np.bool_] = measures.pegged & is_fresh & minds
+        return found
+
+    def reset(self, rows: Ints, time_ns: int) -> Iterator[Changes]:
+        """An operator lets go of what is latched on some rows, where it is over."""
+        self._note_shown()
+        start = 0
+        while start < rows.size:
+            start, count = latch.reset(
+                *(self.latch, self.episode, self.due_ns, self.terms, rows, time_ns, start),
+                self.buffer,
+            )
+            yield from self._drain(count)
+        standing.note_due(rows.astype(np.int32), self.site_of, self.due_ns, self.site_due_ns)
+        self.wake()
 
     def is_at_rest(self, start_row: int, stop_row: int) -> bool:
         """No row of a range waits for a time to come."""
@@ -243,9 +345,15 @@ class Latches:
         if count:
             yield self.buffer[:count].copy()
 
+    def _note_shown(self) -> None:
+        """What was compared last is in the lines again, where it was kept apart."""
+        if self.is_swept:
+            sweep.note_shown(self.latch, self.held, self.shown)
+
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""
         name = self.plan.name
+        self._note_shown()
         return {
             f"latch/{name}/line": self.latch,
             f"latch/{name}/episode": self.episode,
@@ -254,28 +362,17 @@ class Latches:
         }
 
 
-def _terms(plan: RulePlan, period_ns: int) -> tuple[object, ...]:
-    by_grade = {grade.grade - 1: grade for grade in plan.grades}
-    for_ns = [by_grade[g].for_ns if g in by_grade else 0 for g in range(4)]
-    clear_for_ns = [by_grade[g].clear_for_ns if g in by_grade else 0 for g in range(4)]
-    exists = sum(1 << g for g in by_grade)
-    sticky = sum(1 << (int(grade) - 1) for grade in plan.rule.latch)
-    return (
-        for_ns,
-        clear_for_ns,
-        plan.stale_ns(period_ns) if plan.is_per_reading else FOREVER_NS,
-        plan.blind_ns(period_ns),
-        exists,
-        sticky & exists,
-        int(plan.rule.closure),
-        (0, 0, 0, 0, 0),
-    )
+def _read_only(value: Floats) -> Floats:
+    """Columns of one kind, or the kernel is compiled again when a writable one comes."""
+    view = np.ascontiguousarray(value).view()
+    view.flags.writeable = False
+    return view
 
 
-def _thresholds(plan: RulePlan) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Entry and clear threshold of each grade of a plain ladder, NaN where there is none."""
-    enter, clear = np.full((2, 4), np.nan)
-    for grade in plan.grades:
-        if grade.enter is not None and grade.leave is not None:
-            enter[grade.grade - 1], clear[grade.grade - 1] = grade.enter, grade.leave
-    return enter, clear
+def _force(bits: NDArray[np.uint64], places: Rows, code: NDArray[np.uint16]) -> None:
+    """Write codes over what the conditions said of some places."""
+    word, mark = places // sweep.LANES, np.uint64(1) << (places % sweep.LANES).astype(np.uint64)
+    for bit in range(bits.shape[0]):
+        np.bitwise_and.at(bits[bit], word, ~mark)
+        is_set = code >> bit & 1 == 1
+        np.bitwise_or.at(bits[bit], word[is_set], mark[is_set])

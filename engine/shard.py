@@ -18,7 +18,7 @@ from engine.anomaly import Anomaly
 from engine.clock import Clock
 from engine.columns import Admitted, AdmittedSeries, Readings, Series
 from engine.episodes import Episodes, Message
-from engine.features import Attributes, PaneColumns
+from engine.features import Attributes
 from engine.latches import Changes, Latches, Ranges
 from engine.layout import Layout
 from engine.leap import AgeingRules, Outlook
@@ -27,6 +27,8 @@ from engine.meters import Meters
 from engine.placement import Placed
 from engine.quorum import HOME, Quorum
 from engine.registry import Catalogue
+from engine.variants import SeenColumns, pane_columns
+from engine.verdicts import Verdicts
 from engine.windows import Windows, bank_table, card_table, extremes
 from kernels.stage import OUTCOMES
 from rules.ageing import ageing
@@ -71,6 +73,11 @@ class Bank:
     reading_rules: tuple[Latches, ...]
     pane_rules: tuple[Latches, ...]
     anomaly: Anomaly | None
+
+    @cached_property
+    def verdicts(self) -> Verdicts:
+        """The conditions of all rules on windows."""
+        return Verdicts([rule.variants for rule in self.pane_rules], self.attributes)
 
     @property
     def rules(self) -> tuple[Latches, ...]:
@@ -170,7 +177,7 @@ class Shard:
         # How many episodes those rules and sensors had that are gone (engine/adoption.py).
         self.retired: dict[str, int] = {}
         # Sees what a rule on windows is about to be judged by; for whoever asks why.
-        self.watcher: Callable[[Latches, PaneColumns], None] | None = None
+        self.watcher: Callable[[Latches, SeenColumns], None] | None = None
 
     def _bank(
         self,
@@ -285,18 +292,28 @@ class Shard:
             measures.anomaly = bank.anomaly.score(bank.sensor, measures)
             self.meters.count_resets(bank.anomaly.plan.name, bank.anomaly.take_resets())
         bank.windows.take_scores(pane, block, measures)
-        for rule in bank.pane_rules:
-            self._judge_pane(bank, rule, measures, block)
+        if bank.pane_rules:
+            self._judge_pane(bank, measures)
         self.quorum.close(bank.number, measures)
         self.meters.count_overfull(bank.plan.sort.name, bank.windows.take_overfull())
         return measures
 
-    def _judge_pane(self, bank: Bank, rule: Latches, measures: Measures, ranges: Ranges) -> None:
-        columns = PaneColumns(rule.plan, measures, bank.attributes, rule.stale_ns)
-        if self.watcher is not None:
-            self.watcher(rule, columns)
-        for changes in rule.close(columns, *ranges):
-            self._tell(bank, rule.plan, changes, columns)
+    def _judge_pane(self, bank: Bank, measures: Measures) -> None:
+        tables = [
+            pane_columns(rule.variants, rule.stale_ns, measures, bank.attributes)
+            for rule in bank.pane_rules
+        ]
+        stirring = np.stack(
+            [rule.stirring(table) for rule, table in zip(bank.pane_rules, tables, strict=True)]
+        )
+        found = bank.verdicts.weigh(tables, measures.rows, stirring)
+        next_ns = measures.end_ns + bank.plan.pane_ns
+        for number, (rule, table) in enumerate(zip(bank.pane_rules, tables, strict=True)):
+            if self.watcher is not None:
+                self.watcher(rule, table)
+            told = rule.close(table, found.bits[number], found.is_loud[number], next_ns=next_ns)
+            for changes in told:
+                self._tell(bank, rule.plan, changes, table)
 
     def _end_timers(self) -> None:
         for bank in self.banks:
@@ -307,7 +324,7 @@ class Shard:
                     self._tell(bank, rule.plan, changes, None)
 
     def _tell(
-        self, bank: Bank, plan: RulePlan, changes: Changes, columns: PaneColumns | None
+        self, bank: Bank, plan: RulePlan, changes: Changes, columns: SeenColumns | None
     ) -> None:
         share = np.ones(changes.size)
         if columns is not None:
@@ -357,6 +374,9 @@ class Shard:
                 continue
             assert before.shape == column.shape, name
             column[...] = as_saved(before, column.dtype)
+        for bank in self.banks:
+            for rule in bank.rules:
+                rule.wake()
 
 
 def as_saved(before: NDArray[np.generic], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:

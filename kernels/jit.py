@@ -219,6 +219,21 @@ def mark16(typing_context, address, mask, weight):
 
 
 @intrinsic
+def take64(typing_context, target, source, mask):
+    """Copy those of 64 float64 at an address that a mask names to another address."""
+
+    def generate(context, builder, signature, arguments):
+        lanes = ir.VectorType(ir.DoubleType(), LANES)
+        chosen = builder.bitcast(arguments[2], ir.VectorType(ir.IntType(1), LANES))
+        place = builder.inttoptr(arguments[0], lanes.as_pointer())
+        new = _read_lanes(builder, arguments[1], ir.DoubleType())
+        builder.store(builder.select(chosen, new, builder.load(place, align=8)), place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, types.uint64), generate
+
+
+@intrinsic
 def lowest_bit(typing_context, mask):
     """The place of the lowest bit that is set; 64 where none is."""
 

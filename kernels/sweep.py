@@ -11,7 +11,7 @@ of 64 bytes may stay as it was, because for rules on panes
 
 Only a timer that ends between this end of a pane and the next says what was compared last, so a
 row is told of the pane before its timer ends. What must be known of the others is kept apart in
-10 bytes: `held`, the code that holds, and `due_ns`.
+18 bytes: `held`, the code that holds, `due_ns`, and `shown`, what was compared last.
 """
 
 import numpy as np
@@ -23,6 +23,7 @@ from kernels.jit import (
     lowest_bit,
     mark16,
     prefetch,
+    take64,
     unequal16,
 )
 from kernels.latch import is_quiet, is_same, meet, next_due
@@ -31,6 +32,9 @@ from kernels.standing import FOREVER_NS
 # What `held` says of a row where nothing is on, arming or clearing: no code has both bits of a
 # condition, so none is this.
 ASLEEP = 0xFFFF
+# And of a row that is awake although its code says nothing: it is told of every pane, so that it
+# keeps what was compared when something was known.
+DEAF = 0xFFFE
 # As in kernels/zones.py; rows that are awake are counted by blocks, too.
 BLOCK, LANES = 4096, 64
 WORDS = BLOCK // LANES
@@ -70,23 +74,37 @@ def apply_panes(
 
 
 @kernel
-def wake(latch, due_ns, held, awake):
+def wake(latch, due_ns, terms, held, shown, awake):
     """Find out which rows are awake, after their lines were written by somebody else.
 
     latch   LATCH[rows]
     due_ns  int64[rows]    a row that sleeps waits for nothing          (in place)
-    held    uint16[rows]   the code that holds, or ASLEEP               (out)
+    terms   TERMS[c]
+    held    uint16[rows]   the code that holds; ASLEEP or DEAF          (out)
+    shown   float64[rows]  what was compared last                       (out)
     awake   int32[blocks]  rows of 4096 that are awake                  (out)
     """
     for block in range(awake.size):
         awake[block] = 0
     for row in range(latch.size):
-        if latch[row].phase == 0:
-            held[row] = ASLEEP
+        line = latch[row]
+        held[row] = holding(line, terms[line.terms])
+        shown[row] = line.value
+        if line.phase == 0:
             due_ns[row] = FOREVER_NS
         else:
-            held[row] = latch[row].code
             awake[row // BLOCK] += 1
+
+
+@kernel
+def note_shown(latch, held, shown):
+    """Write into the lines what was compared last, for whoever reads the lines.
+
+    latch  LATCH[rows]  (in place);  held  uint16[rows];  shown  float64[rows]
+    """
+    for row in range(latch.size):
+        if held[row] != ASLEEP:
+            latch[row].value = shown[row]
 
 
 @kernel
@@ -113,6 +131,7 @@ def apply_blocks(
     due_ns,
     terms,
     held,
+    shown,
     awake,
     rows,
     end_ns,
@@ -127,10 +146,10 @@ def apply_blocks(
     """Judge blocks of rows at one end of a pane; how many rows are done, and how many changes.
 
     latch, episode, due_ns, terms, changes   as in latch.apply_readings
-    held, awake  as in `wake`                                            (in place)
+    held, shown, awake  as in `wake`                                     (in place)
     rows      int64[m]       rows of the table, ascending
     next_ns   int            no pane of these rows ends between `end_ns` and it
-    value     float32|64[m]  what was compared
+    value     float64[m]     what was compared
     bits      uint64[16, w]  what it means: one mask for each bit of the code
     is_loud   uint8[n]       0: no `when` is true in the block, and no row of it is awake
     code      uint16[64]     working memory
@@ -143,7 +162,8 @@ def apply_blocks(
         if not is_loud[w // WORDS] or first >= rows.size:
             continue
         size = min(LANES, rows.size - first)
-        busy = busy_rows(bits, w, rows[first : first + size], held, due_ns, next_ns, code)
+        near, compared = rows[first : first + size], value[first : first + size]
+        busy = busy_rows(bits, w, near, held, due_ns, next_ns, shown, compared, code)
         if start > first:
             busy &= ~np.uint64(0) << np.uint64(start - first)
         ahead = busy
@@ -159,29 +179,37 @@ def apply_blocks(
                 continue
             term = terms[line.terms]
             is_done = True
+            was_awake = held[row] != ASLEEP
+            if was_awake:
+                line.value = shown[row]
             if not is_same(line, term, end_ns, value[i], code[j], end_ns, due_ns[row]):
                 count, is_done = meet(
                     *(line, episode[row], term, row, end_ns, value[i], code[j], end_ns),
                     *(changes, count),
                 )
             due_ns[row] = next_due(line, term)
-            hold(line, row, held, awake)
+            held[row], shown[row] = holding(line, term), line.value
+            awake[row // BLOCK] += np.int32(held[row] != ASLEEP) - np.int32(was_awake)
             if not is_done:
                 return i, count
     return rows.size, count
 
 
 @kernel
-def hold(line, row, held, awake):
-    """Note what holds of a row, and whether it is awake."""
-    was_awake = held[row] != ASLEEP
-    held[row] = line.code if line.phase != 0 else ASLEEP
-    awake[row // BLOCK] += np.int32(line.phase != 0) - np.int32(was_awake)
+def holding(line, term):
+    """The code that a row holds while it is awake; DEAF where that says nothing."""
+    unknown = term.exists << 4 | term.exists << 12
+    if line.phase == 0:
+        return ASLEEP
+    return DEAF if line.code & unknown == unknown else line.code
 
 
 @kernel
-def busy_rows(bits, w, rows, held, due_ns, next_ns, code):
-    """Which of 64 rows something may happen to; their codes are in `code` if any."""
+def busy_rows(bits, w, rows, held, due_ns, next_ns, shown, value, code):
+    """Which of 64 rows something may happen to; their codes are in `code` if any.
+
+    What was compared last is noted for the others that are awake.
+    """
     when = np.uint64(0)
     for bit in range(WHEN_BITS):
         when |= bits[bit, w]
@@ -204,12 +232,17 @@ def busy_rows(bits, w, rows, held, due_ns, next_ns, code):
     for bit in range(bits.shape[0]):
         if bits[bit, w]:
             mark16(code_at, bits[bit, w], np.uint16(1 << bit))
-    stirred = np.uint64(0)
     if is_run:
-        stirred = differ16(code_at, held_at)
-        stirred |= at_most_int64(np.int64(due_ns.ctypes.data) + row * 8, next_ns)
-    else:
-        for j in range(rows.size):
-            differs = code[j] != held[rows[j]] or due_ns[rows[j]] <= next_ns
-            stirred |= np.uint64(differs) << np.uint64(j)
-    return (when | awake) & stirred
+        busy = differ16(code_at, held_at)
+        busy |= at_most_int64(np.int64(due_ns.ctypes.data) + row * 8, next_ns)
+        busy &= when | awake
+        shown_at = np.int64(shown.ctypes.data) + row * 8
+        take64(shown_at, np.int64(value.ctypes.data), awake & ~busy)
+        return busy
+    busy = np.uint64(0)
+    for j in range(rows.size):
+        if code[j] != held[rows[j]] or due_ns[rows[j]] <= next_ns:
+            busy |= (when | awake) & np.uint64(1) << np.uint64(j)
+        elif held[rows[j]] != ASLEEP:
+            shown[rows[j]] = value[j]
+    return busy

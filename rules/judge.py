@@ -93,6 +93,9 @@ def truth(node: ex.Node, columns: Columns) -> Truth:
             return _all([truth(item, columns).negated() for item in node.items]).negated()
         case ex.Not():
             return truth(node.operand, columns).negated()
+        case ex.Calendar():
+            found = _calendar(node, columns).astype(np.float64)
+            return Truth(found == 1.0, np.isnan(found))
         case ex.Member():
             pairs = [_compared("==", node.operand, item, columns) for item in node.items]
             if not pairs:
@@ -122,6 +125,8 @@ def number(node: ex.Node, columns: Columns) -> Numbers | float:
             return columns.feature(node)
         case ex.Attribute():
             return columns.attribute(node)  # type: ignore[return-value]
+        case ex.Calendar():
+            return _calendar(node, columns).astype(np.float64)
         case ex.Negate():
             return -number(node.operand, columns)
         case ex.Arithmetic():
@@ -132,6 +137,14 @@ def number(node: ex.Node, columns: Columns) -> Numbers | float:
         case _:
             message = f"{type(node).__name__} is not a quantity"
             raise AssertionError(message)
+
+
+def _calendar(node: ex.Calendar, columns: Columns) -> NDArray[np.generic]:
+    """What the calendar says of each row; readings alone have none."""
+    calendar = getattr(columns, "calendar", None)
+    assert calendar is not None, "what asks for the calendar is judged at ends of panes"
+    found: NDArray[np.generic] = calendar(node)
+    return found
 
 
 def _arithmetic(node: ex.Arithmetic, columns: Columns) -> Numbers | float:
@@ -173,13 +186,19 @@ def as_wide_as_measured(a: Numbers | float, b: Numbers | float) -> tuple[Numbers
 
 
 def _is_text(node: ex.Node) -> bool:
-    return isinstance(node, ex.Text) or (isinstance(node, ex.Attribute) and node.is_text)
+    return (
+        isinstance(node, ex.Text)
+        or (isinstance(node, ex.Attribute) and node.is_text)
+        or (isinstance(node, ex.Calendar) and node.name == "season")
+    )
 
 
 def _compared_texts(operator: str, left: ex.Node, right: ex.Node, columns: Columns) -> Truth:
     def texts(node: ex.Node) -> NDArray[np.generic]:
         if isinstance(node, ex.Text):
             return np.full(columns.row_count, node.value, dtype=object)
+        if isinstance(node, ex.Calendar):
+            return _calendar(node, columns).astype(object)
         assert isinstance(node, ex.Attribute), "only attributes and texts are compared as texts"
         return columns.attribute(node)
 
@@ -191,6 +210,9 @@ def _compared_texts(operator: str, left: ex.Node, right: ex.Node, columns: Colum
 
 
 def _is_known(node: ex.Node, columns: Columns) -> Truths:
+    if isinstance(node, ex.Attribute) and node.is_text:
+        is_there: Truths = np.not_equal(columns.attribute(node), np.array(None, dtype=object))
+        return is_there.astype(bool)
     if ex.is_condition(node):
         return ~truth(node, columns).unknown
     return np.broadcast_to(~np.isnan(number(node, columns)), columns.row_count)

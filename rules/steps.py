@@ -57,7 +57,11 @@ def is_settled(node: Node) -> bool:
 
 def is_text(node: Node) -> bool:
     """True for what is compared as a text."""
-    return isinstance(node, ex.Text) or (isinstance(node, ex.Attribute) and node.is_text)
+    return (
+        isinstance(node, ex.Text)
+        or (isinstance(node, ex.Attribute) and node.is_text)
+        or (isinstance(node, ex.Calendar) and node.name == "season")
+    )
 
 
 def is_given(node: Node) -> bool:

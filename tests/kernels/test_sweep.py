@@ -22,8 +22,9 @@ class Swept(Machine):
         super().__init__(*terms, rows=rows, room=room)
         # As in the engine: the addresses are read 64 rows at a time.
         self.held = aligned(rows, np.dtype(np.uint16))
+        self.shown = aligned(rows, np.dtype(np.float64))
         self.awake = np.zeros(rows // sweep.BLOCK + 1, np.int32)
-        sweep.wake(self.latch, self.due_ns, self.held, self.awake)
+        sweep.wake(self.latch, self.due_ns, self.terms, self.held, self.shown, self.awake)
 
     def close_blocks(self, rows, end, meaning, value):
         code = np.array([encode(m) for m in meaning], np.uint16)
@@ -40,8 +41,8 @@ class Swept(Machine):
         values = np.full(rows.size, value)
         while done < rows.size:
             done, count = sweep.apply_blocks(
-                *(*self.columns, self.held, self.awake, rows, end, end + PANE, values, bits, loud),
-                *(spell, done, self.changes),
+                *(*self.columns, self.held, self.shown, self.awake, rows, end, end + PANE),
+                *(values, bits, loud, spell, done, self.changes),
             )
             self.hear(count)
 
@@ -72,7 +73,12 @@ def test_what_is_left_alone_had_nothing_to_say(terms, data, size, room):
         assert machine.said[row] == twin.said
     asleep = machine.latch["phase"] == 0
     np.testing.assert_array_equal(machine.held == sweep.ASLEEP, asleep)
-    np.testing.assert_array_equal(machine.held[~asleep], machine.latch["code"][~asleep])
+    heard = machine.held < sweep.DEAF
+    np.testing.assert_array_equal(machine.held[heard], machine.latch["code"][heard])
+    sweep.note_shown(machine.latch, machine.held, machine.shown)
+    for row, twin in twins.items():
+        # What was compared last, unless nothing was known; a row that sleeps need not know.
+        assert asleep[row] or machine.latch["value"][row] == twin.value
     assert int(machine.awake.sum()) == int(np.count_nonzero(~asleep))
     silent = [said for row, said in enumerate(machine.said) if row not in twins and said]
     assert not silent, "the others were quiet"
@@ -86,7 +92,9 @@ def test_rows_that_were_written_are_found_awake(terms, data):
     machine.close(PANE, high)
     machine.due_ns[:] = standing.NEVER_NS
     held, awake = np.zeros(70, np.uint16), np.ones(1, np.int32)
-    sweep.wake(machine.latch, machine.due_ns, held, awake)
+    shown = np.zeros(70)
+    sweep.wake(machine.latch, machine.due_ns, machine.terms, held, shown, awake)
+    np.testing.assert_array_equal(shown, machine.latch["value"])
     asleep = machine.latch["phase"] == 0
     np.testing.assert_array_equal(held == sweep.ASLEEP, asleep)
     assert awake[0] == np.count_nonzero(~asleep)
