@@ -27,7 +27,8 @@ The rooms of that walk (intake, decode, clock, windows, features, anomaly, condu
 sinks) do not
 know each other. Corridors join them:
 
-    Inside one shard?                                 shard; leap, over panes that say nothing new
+    Inside one shard?                                 shard; ranges of rows; leap, over panes
+                                                      that say nothing new
     The whole flow on one page?                       dataflow; ports is all that Bytewax touches;
                                                       allowance
     From configuration to the end of a process?       run; assembly, machine

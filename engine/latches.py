@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.columns import Admitted, AdmittedSeries
 from engine.features import Attributes, ReadingColumns
+from engine.ranges import Ranges
 from engine.terms import exists_of, stale_of_rows, terms_of_rows, thresholds, verdicts_of
 from engine.variants import SeenColumns, Variants
 from engine.verdicts import Verdicts
@@ -32,8 +33,6 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.floating]
 Rows = NDArray[np.integer]
 Changes = NDArray[np.void]
-# First rows of ranges, and the rows one past their last.
-Ranges = tuple[Ints, Ints]
 
 
 class Latches:

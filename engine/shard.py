@@ -19,13 +19,14 @@ from engine.clock import Clock
 from engine.columns import Admitted, AdmittedSeries, Readings, Series
 from engine.episodes import Episodes, Message
 from engine.features import Attributes
-from engine.latches import Changes, Latches, Ranges
+from engine.latches import Changes, Latches
 from engine.layout import Layout
 from engine.leap import AgeingRules, Outlook
 from engine.measures import ALWAYS_KNOWN, Measures
 from engine.meters import Meters
 from engine.placement import Placed
 from engine.quorum import HOME, Quorum
+from engine.ranges import Ranges, blocks_of, ranges_of
 from engine.registry import Catalogue
 from engine.variants import SeenColumns, pane_columns
 from engine.verdicts import Verdicts
@@ -36,9 +37,6 @@ from rules.needs import RAW_FEATURES
 from rules.plan import STALE_NS_MIN, BankPlan, Plan, RulePlan
 
 Columns = Mapping[str, NDArray[np.generic]]
-# 65 536 rows of a dozen columns of 8 bytes are 6 MiB: they stay in the cache from the lines to
-# the latches, and nothing waits long while a million sensors close a pane.
-ROWS_AT_ONCE = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +271,7 @@ class Shard:
                 bank.number, jump, is_at_rest, is_ageing=bool(ageing)
             ):
                 change = closing.stop
-                for block in _blocks(*_ranges(site_rows, closing.sites)):
+                for block in blocks_of(*ranges_of(site_rows, closing.sites)):
                     measures = self._close_pane(bank, closing.pane, block)
                     if measures is not None and change > closing.pane + 1:
                         outlook = Outlook(ageing, bank.windows, bank.attributes, measures)
@@ -383,29 +381,3 @@ def as_saved(before: NDArray[np.generic], dtype: np.dtype[np.generic]) -> NDArra
     """A saved column in the format of today; records were saved as bytes."""
     assert before.dtype.itemsize == dtype.itemsize, (before.dtype, dtype)
     return before if before.dtype == dtype else before.view(dtype)
-
-
-def _blocks(start_row: NDArray[np.int64], stop_row: NDArray[np.int64]) -> Iterator[Ranges]:
-    """Ranges of rows in turns of at most ROWS_AT_ONCE, a longer range cut into pieces."""
-    if start_row.size == 0:
-        return
-    pieces = -(-(stop_row - start_row) // ROWS_AT_ONCE)
-    first = np.repeat(np.cumsum(pieces) - pieces, pieces)
-    start = np.repeat(start_row, pieces) + (np.arange(first.size) - first) * ROWS_AT_ONCE
-    stop = np.minimum(start + ROWS_AT_ONCE, np.repeat(stop_row, pieces))
-    turn = np.cumsum(stop - start) // ROWS_AT_ONCE
-    for cut in np.split(np.arange(start.size), np.flatnonzero(np.diff(turn)) + 1):
-        yield start[cut], stop[cut]
-
-
-def _ranges(site_rows: NDArray[np.int64], sites: NDArray[np.intp]) -> Ranges:
-    """Rows of some sites as ranges; neighbours become one."""
-    start_row, stop_row = site_rows[sites], site_rows[sites + 1]
-    filled = stop_row > start_row
-    start_row, stop_row = start_row[filled], stop_row[filled]
-    if start_row.size < 2:
-        return start_row, stop_row
-    breaks = np.flatnonzero(start_row[1:] != stop_row[:-1])
-    starts = start_row[np.append(0, breaks + 1)]
-    stops = stop_row[np.append(breaks, stop_row.size - 1)]
-    return starts, stops
