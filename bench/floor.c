@@ -11,6 +11,7 @@
 #define SERIES_AHEAD 4
 
 typedef double vector __attribute__((vector_size(64), aligned(64)));
+typedef double half __attribute__((vector_size(32), aligned(32)));
 
 /* Of a CARD of 32 bytes the floor needs only where its site is. */
 typedef struct {
@@ -150,4 +151,68 @@ void floor_tick(double *restrict ring, double *restrict back, int64_t fields, in
         }
         o += n;
     }
+}
+
+/* raw.fold_raw: read and write half a cache line of each slot. */
+void floor_raw(half *lines, const int64_t *slot, const uint32_t *moment, const float *value,
+               const uint8_t *outcome, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        __builtin_prefetch(&lines[slot[ahead_of(i, n)]], 1, 3);
+        lines[slot[i]] += (double)value[i] + moment[i] + outcome[i];
+    }
+}
+
+/* onset.stalta_points: a card, half a line and a ratio of each reading. */
+void floor_stalta(half *lines, const card *cards, const int32_t *sensor, const int64_t *time_ns,
+                  const float *value, const uint8_t *outcome, const int64_t *slot, double *ratio,
+                  int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        int64_t coming = sensor[ahead_of(i, n)];
+        __builtin_prefetch(&cards[coming], 0, 3);
+        __builtin_prefetch(&lines[coming], 1, 3);
+        __builtin_prefetch(&ratio[slot[ahead_of(i, n)]], 1, 3);
+        double x = (double)time_ns[i] + value[i] + outcome[i] + cards[sensor[i]].bank;
+        lines[sensor[i]] += x;
+        ratio[slot[i]] = x;
+    }
+}
+
+/* stage.examine_series: read the samples of a sensor, write their outcomes and a tally. */
+void floor_examine(const int32_t *sensor, const float *value, const card *cards, uint8_t *outcome,
+                   int64_t *tally, int64_t m, int64_t n) {
+    for (int64_t i = 0; i < n; i++) {
+        __builtin_prefetch(&cards[sensor[i + SERIES_AHEAD < n ? i + SERIES_AHEAD : n - 1]], 0, 3);
+        float low = (float)cards[sensor[i]].low, high = (float)cards[sensor[i]].high;
+        uint32_t bad = 0;
+        for (int64_t j = 0; j < m; j++) {
+            float x = value[i * m + j];
+            uint8_t is_bad = !(x >= low && x <= high);
+            outcome[i * m + j] = is_bad;
+            bad += is_bad;
+        }
+        tally[i * 9] += m - bad;
+    }
+}
+
+/* panes.close_panes, raw.close_raw: read lines of 64 or 32 bytes, write columns, free the slots. */
+void floor_close(double *lines, int64_t doubles, int64_t slots, const int64_t *low_row,
+                 const int64_t *high_row, int64_t ranges, double *restrict out, int64_t fields,
+                 int64_t block) {
+    int64_t i = 0, step = doubles * slots;
+    for (int64_t r = 0; r < ranges; r++)
+        for (int64_t row = low_row[r]; row < high_row[r]; row++, i++) {
+            double *line = &lines[row * step];
+            __builtin_prefetch(line + AHEAD * step, 1, 3);
+            for (int64_t f = 0; f < fields; f++)
+                out[f * block + i] = line[f & (doubles - 1)];
+            line[0] = 0.0;
+        }
+}
+
+/* latch.advance with nothing due: one look at each row. */
+void floor_advance(const int64_t *due_ns, const int64_t *start_row, const int64_t *stop_row,
+                   int64_t *due_count, int64_t horizon_ns, int64_t ranges) {
+    for (int64_t q = 0; q < ranges; q++)
+        for (int64_t row = start_row[q]; row < stop_row[q]; row++)
+            due_count[q] += due_ns[row] < horizon_ns;
 }

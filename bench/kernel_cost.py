@@ -10,8 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import floor
-from bench.kernel_cases import CASES, Case, Load
+from bench.kernel_cases import Case, Load
 from bench.ledger import Figure, Run
+from bench.more_cases import ALL_CASES
 
 SEED = 20261124
 QUICK_SIZES, SIZES, FULL_SIZES = (2_000,), (100_000, 1_000_000), (100_000, 1_000_000, 10_000_000)
@@ -35,7 +36,7 @@ def measure(*, is_quick: bool, is_full: bool) -> Run:
             wanted_gib = sensors * BYTES_PER_SENSOR / (1 << 30)
             run.notes.append(f"{sensors:,} sensors left out: {wanted_gib:.1f} GiB are not free")
             continue
-        for name, unit, prepare in CASES:
+        for name, unit, prepare in ALL_CASES:
             for is_random in (True, False):
                 case = prepare(Load(sensors, readings, is_random, SEED, loops))
                 order = "random" if is_random else "sorted"

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bench import floor, kernel_cost
-from bench.kernel_cases import CASES
 from bench.ledger import Run
+from bench.more_cases import ALL_CASES
 from kernels.columns import aligned
 
 
@@ -18,7 +18,7 @@ def quick() -> Run:
 
 def test_every_kernel_has_a_figure_in_both_orders(quick):
     """A kernel without a line is a kernel whose cost nobody sees grow."""
-    for name, _, _ in CASES:
+    for name, _, _ in ALL_CASES:
         lines = [f for f in quick.figures if f.name.startswith(f"{name}, ")]
         assert len(lines) == 2
         for line in lines:
