@@ -83,7 +83,7 @@ def _load(paths: Iterable[Path], today: str) -> Book:
     wrong = {source.path.as_posix() for source in own if source.faults.errors()}
     for source in sources:
         if source.is_beside:
-            wrong |= _add_beside(packs, source, today)
+            wrong |= _add_beside(packs, source, wrong, today)
     for source in sources:
         faults.extend(source.faults)
     kept = [pack for pack in packs.values() if Path(pack.path).as_posix() not in wrong]
@@ -96,8 +96,11 @@ def _load(paths: Iterable[Path], today: str) -> Book:
     return Book(tuple(kept), whole, faults)
 
 
-def _add_beside(packs: dict[str, Pack], source: _Source, today: str) -> set[str]:
-    """Add a file beside a pack to its pack; the path of the pack that is thereby spoilt."""
+def _add_beside(packs: dict[str, Pack], source: _Source, wrong: set[str], today: str) -> set[str]:
+    """Add a file beside a pack to its pack; the path of the pack that is thereby spoilt.
+
+    Of a pack with faults of its own, not all rules are known; nothing is said against them.
+    """
     node = source.node
     text = node.get("for") if isinstance(node, MapNode) else None
     if not isinstance(text, TextNode) or not text.text:
@@ -110,6 +113,8 @@ def _add_beside(packs: dict[str, Pack], source: _Source, today: str) -> set[str]
         message = f"there is no pack `{name}` among these files"
         remedy = did_you_mean(name, packs) if packs else "check it together with its pack"
         source.faults.add("E330", text.place, message, remedy=remedy)
+        return set()
+    if Path(pack.path).as_posix() in wrong:
         return set()
     both = hashlib.sha256(f"{pack.digest}{source.digest}".encode()).hexdigest()
     more = with_beside(pack, node, source.faults, today=today)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rules import expression as ex
 from rules.errors import Fault, Faults, Place, did_you_mean
+from rules.grade import Grade
 from rules.pack import Pack, Rule
 from rules.yaml_text import ListNode, MapNode, Node, TextNode
 
@@ -34,6 +35,13 @@ def link(packs: Sequence[Pack], faults: Faults, *, elsewhere: Iterable[str] = ()
     inhibits = {name: _inhibited(rule) for name, rule in rules.items()}
     _refuse_circles(inhibits, faults, verb="inhibits", what="silence")
     _ask_about_twins(list(rules.values()), faults)
+    for rule in rules.values():
+        for said in rule.inhibits:
+            hidden = [name for name in said.rules if name in rules and _has_red(rules[name])]
+            if said.cap is None and hidden:
+                place = _place(rule, ("inhibits", "rules"), hidden[0])
+                message = f"this `mute` can hide red of `{hidden[0]}`"
+                faults.add("W421", place, message, remedy="write `effect: cap yellow`, or less")
 
 
 def references(rule: Rule) -> list[tuple[str, Place]]:
@@ -113,6 +121,10 @@ def _refuse_circles(
             elif name in edges and name not in done:
                 chain.append(name)
                 waiting.append(iter(edges[name]))
+
+
+def _has_red(rule: Rule) -> bool:
+    return Grade.RED in rule.grades and (rule.cap is None or rule.cap is Grade.RED)
 
 
 def _ask_about_twins(rules: Sequence[Rule], faults: Faults) -> None:

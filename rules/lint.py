@@ -5,6 +5,7 @@ from rules.errors import Faults, Place
 from rules.fields import Fields
 from rules.grade import Grade
 from rules.pack import Rule
+from rules.scenario import At, Events, Lead, Scenario
 from rules.units import NS_PER_S
 from rules.vocabulary import DATA_FEATURES
 from rules.yaml_text import MapNode, Node
@@ -19,6 +20,9 @@ def look_through(rule: Rule, fields: Fields, faults: Faults) -> None:
     """Ask the questions of policy about one rule."""
     _refuse_model_alone(rule, fields, faults)
     _ask_about_times(rule, fields, faults)
+    _ask_about_silence(rule, fields, faults)
+    _ask_about_tests(rule, fields, faults)
+    _ask_about_reach(rule, fields, faults)
 
 
 def _refuse_model_alone(rule: Rule, fields: Fields, faults: Faults) -> None:
@@ -91,19 +95,109 @@ def _ask_about_times(rule: Rule, fields: Fields, faults: Faults) -> None:
         message = f"red waits {red_ns // NS_PER_S} s, in a hazard where minutes count"
         place = _grade_place(fields, Grade.RED)
         faults.add("W410", place, message, remedy="shorten `for` of red to 5 min or less")
-    period_ns = rule.input.period_ns
-    if period_ns is None:
-        return
+    periods_ns = [known.period_ns for known in rule.inputs.values() if known.period_ns]
     for grade, (_, clear_for_ns) in holds.items():
-        if 0 < clear_for_ns < PERIODS_MIN * period_ns:
+        if 0 < clear_for_ns < PERIODS_MIN * max(periods_ns, default=0):
             message = f"`clear_for` of {grade.word} is shorter than three sensor periods"
             place = _grade_place(fields, grade)
             faults.add("W411", place, message, remedy="one lucky reading would clear it")
     for feature in _features(rule):
+        source = rule.inputs.get(feature.input, rule.input)
         shortest_ns = min(feature.windows_ns, default=None)
-        if shortest_ns is not None and shortest_ns < PERIODS_MIN * period_ns:
+        if shortest_ns is not None and shortest_ns < PERIODS_MIN * (source.period_ns or 0):
             message = f"a window of `{feature.name}` holds fewer than three readings"
             faults.add("W412", feature.place, message, remedy="make it three periods or longer")
+
+
+def _ask_about_silence(rule: Rule, fields: Fields, faults: Faults) -> None:
+    """Suppressions that can hide red, and a budget that would never be spent."""
+    items = fields.items("suppress")
+    for item, said in zip(items, rule.suppress, strict=False):
+        hides = said.cap is None and Grade.RED not in said.never
+        if hides and Grade.RED in rule.grades and (rule.cap is None or rule.cap is Grade.RED):
+            message = "this `mute` can hide red"
+            faults.add("W421", item.place, message, remedy="add `never: [red]`, or cap instead")
+    if rule.budget is not None and rule.is_safety:
+        message = "a rule marked `safety` is never demoted, so its budget only counts"
+        faults.add("W407", fields.key_place("budget"), message, remedy="remove `budget`")
+
+
+def _ask_about_tests(rule: Rule, fields: Fields, faults: Faults) -> None:
+    """A rule that says `mode: live` is said to be ready; a test must have seen its gravest grade.
+
+    Tests beside the pack count too, but are not read yet: `tocsin test` asks about each grade.
+    """
+    gravest = max(rule.grades, default=Grade.NONE)
+    if "mode" not in fields.values or rule.mode != "live" or gravest < Grade.ORANGE:
+        return
+    seen = {grade for test in rule.tests for grade in _expected(test)}
+    if not any(grade >= Grade.ORANGE for grade in seen):
+        message = "no test of this live rule ever sees orange or red"
+        remedy = f"expect: [{{at: …, grade: {gravest.word}}}]"
+        faults.add("W420", fields.key_place("id"), message, remedy=remedy)
+
+
+def _expected(test: Scenario) -> list[Grade]:
+    """The grades that a test says are reached."""
+    found: list[Grade] = []
+    for expect in test.expects:
+        if isinstance(expect, At | Lead) and expect.grade is not None:
+            found.append(expect.grade)
+        if isinstance(expect, Events):
+            found += [one.grade for one in expect.happenings if one.grade is not None]
+    return found
+
+
+def _ask_about_reach(rule: Rule, fields: Fields, faults: Faults) -> None:
+    """A grade that a graver one always overtakes is never seen."""
+    levels = rule.levels or {}
+    for grade, level in levels.items():
+        for graver, other in levels.items():
+            if (
+                graver <= grade
+                or other.for_ns > level.for_ns
+                or not implies(level.when, other.when)
+            ):
+                continue
+            message = f"{grade.word} is never seen: whenever it is due, {graver.word} is too"
+            place = _grade_place(fields, grade)
+            faults.add("W425", place, message, remedy=f"ask for more in {graver.word}")
+            break
+
+
+def implies(first: ex.Node, second: ex.Node) -> bool:
+    """Whether one condition being true makes another true, as far as that can be seen at once."""
+    if first == second:
+        return True
+    match second:
+        case ex.And(items=items):
+            return all(implies(first, item) for item in items)
+        case ex.Or(items=items) if any(implies(first, item) for item in items):
+            return True
+    match first:
+        case ex.And(items=items):
+            return any(implies(item, second) for item in items)
+        case ex.Or(items=items):
+            return all(implies(item, second) for item in items)
+    return _narrower(first, second)
+
+
+def _narrower(first: ex.Node, second: ex.Node) -> bool:
+    """Whether a comparison with a number asks for more than another of the same quantity."""
+    if not isinstance(first, ex.Compare) or not isinstance(second, ex.Compare):
+        return False
+    if len(first.operands) != 2 or len(second.operands) != 2:
+        return False
+    (left, bound), (other_left, other_bound) = first.operands, second.operands
+    a, b = ex.constant(bound), ex.constant(other_bound)
+    if left != other_left or a is None or b is None:
+        return False
+    one, two = first.operators[0], second.operators[0]
+    if one in (">", ">=") and two in (">", ">="):
+        return a > b or (a == b and not (one == ">=" and two == ">"))
+    if one in ("<", "<=") and two in ("<", "<="):
+        return a < b or (a == b and not (one == "<=" and two == "<"))
+    return False
 
 
 def _holds(rule: Rule, grade: Grade) -> tuple[int, int]:
@@ -115,11 +209,8 @@ def _holds(rule: Rule, grade: Grade) -> tuple[int, int]:
 
 
 def _features(rule: Rule) -> list[ex.Feature]:
-    """Every feature of a rule."""
-    if rule.ladder is not None:
-        return list(ex.features(rule.ladder.value))
-    conditions = [c for level in (rule.levels or {}).values() for c in (level.when, level.clear)]
-    return [feature for c in conditions if c is not None for feature in ex.features(c)]
+    """Every feature that decides on a grade of a rule."""
+    return [feature for top in rule.conditions for feature in ex.features(top)]
 
 
 def _grade_place(fields: Fields, grade: Grade) -> Place:

@@ -79,7 +79,7 @@ def _read(node: Node, section: Section, faults: Faults) -> Override | None:
     fields.needs("match", remedy="match: {sensor: KJ-0317-T1}")
     fields.needs("set", remedy="set: {ladder.for.orange: 5s}")
     reason = fields.required("reason", "say why: whoever reads the warning will ask")
-    match = _match(fields)
+    match = _match(fields, names_rule=section is not OVERRIDE)
     settings = _settings(fields)
     until, approved_by = fields.text("until"), fields.text("approved_by")
     if until is not None and not _is_day(until.text):
@@ -107,8 +107,8 @@ def _is_day(text: str) -> bool:
     return True
 
 
-def _match(fields: Fields) -> dict[str, str]:
-    """What a sensor must be to be meant."""
+def _match(fields: Fields, *, names_rule: bool) -> dict[str, str]:
+    """What a sensor must be to be meant; outside a rule, `rule` there is no attribute."""
     node = fields.node_of("match")
     if node is None:
         return {}
@@ -116,7 +116,8 @@ def _match(fields: Fields) -> dict[str, str]:
         wrong_shape(node, "`match` is a mapping: {sensor: KJ-0317-T1}", fields.faults)
         return {}
     texts = {key.text: as_text_node(value, fields.faults) for key, value in node.entries}
-    return {key: text.text for key, text in texts.items() if text is not None}
+    kept = {key: text.text for key, text in texts.items() if text is not None}
+    return {key: text for key, text in kept.items() if key != "rule" or not names_rule}
 
 
 def _settings(fields: Fields) -> dict[str, Node]:

@@ -5,6 +5,7 @@ are filled up part by part. Files beside a pack (`kind: overrides`, `kind: tests
 add local tuning and tests, so that a new version of the pack loses neither.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace as changed
 
@@ -20,6 +21,9 @@ from rules.scenario import Scenario
 from rules.scenario_text import read_scenarios
 from rules.vocabulary import BESIDE, DEEP, DEFAULTS, LANGUAGE_VERSION, OVERRIDE_OF, PACK
 from rules.yaml_text import MapNode, Node, TextNode
+
+# Settings that mean something in one rule only.
+GRADED = re.compile(r"ladder\.(above|below|clear|deadband)(\.|$)")
 
 
 def read_pack(
@@ -166,8 +170,7 @@ def _with_more(pack: Pack, fields: Fields, *, today: str) -> Pack:
         default = pack.rules[0].id
     rules = {rule.id: rule for rule in pack.rules}
     for item in fields.items("overrides"):
-        rule = _rule_of(item, rules, default, fields)
-        if rule is not None:
+        for rule in _rules_of(item, rules, default, fields):
             more = read_overrides((item,), rule, fields.faults, today=today, section=OVERRIDE_OF)
             rules[rule.id] = changed(rule, overrides=(*rule.overrides, *more))
     whole: list[Scenario] = []
@@ -176,20 +179,53 @@ def _with_more(pack: Pack, fields: Fields, *, today: str) -> Pack:
         if node is None:
             whole += read_scenarios((item,), None, fields.faults, pack=pack.name)
             continue
-        rule = _rule_of(item, rules, "", fields)
-        if rule is not None:
-            sources = {name or ONLY: source.period_ns for name, source in rule.inputs.items()}
+        own = _rule_of(item, rules, "", fields)
+        if own is not None:
+            sources = {name or ONLY: source.period_ns for name, source in own.inputs.items()}
             tests = read_scenarios((item,), sources or None, fields.faults, pack=pack.name)
-            rules[rule.id] = changed(rule, tests=(*rule.tests, *tests))
+            rules[own.id] = changed(own, tests=(*own.tests, *tests))
     return changed(pack, rules=tuple(rules.values()), tests=(*pack.tests, *whole))
 
 
-def _rule_of(item: Node, rules: dict[str, Rule], default: str, fields: Fields) -> Rule | None:
+def _rules_of(item: Node, rules: dict[str, Rule], default: str, fields: Fields) -> list[Rule]:
+    """The rules that an override outside a rule is for.
+
+    It names its rule, as `rule` or in its `match`. One that names none is for each rule of the
+    pack that has what it sets; but thresholds are numbers of one rule, and need its name.
+    """
+    match = item.get("match") if isinstance(item, MapNode) else None
+    inside = match.get("rule") if isinstance(match, MapNode) else None
+    settings = item.get("set") if isinstance(item, MapNode) else None
+    keys = [key.text for key, _ in settings.entries] if isinstance(settings, MapNode) else []
+    is_general = bool(keys) and not any(GRADED.match(key) for key in keys)
+    if isinstance(item, MapNode) and (inside is not None or item.get("rule") or not is_general):
+        rule = _rule_of(item, rules, default, fields, inside)
+        return [rule] if rule is not None else []
+    if default:
+        return [rules[default]] if default in rules else []
+    return [rule for rule in rules.values() if all(_has(rule, key) for key in keys)]
+
+
+def _has(rule: Rule, key: str) -> bool:
+    """Whether a rule has the part that a setting is in."""
+    section, _, grade = key.partition(".")
+    if section == "levels":
+        return grade.partition(".")[0] in {known.word for known in rule.levels or ()}
+    return section != "ladder" or rule.ladder is not None
+
+
+def _rule_of(
+    item: Node,
+    rules: dict[str, Rule],
+    default: str,
+    fields: Fields,
+    inside: Node | None = None,
+) -> Rule | None:
     """The rule that an override or a test outside a rule is for."""
     if not isinstance(item, MapNode):
         wrong_shape(item, "each of them is a mapping: `key: value`", fields.faults)
         return None
-    written = item.get("rule")
+    written = item.get("rule") or inside
     text = as_text_node(written, fields.faults)
     if written is not None and text is None:
         return None

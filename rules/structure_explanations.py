@@ -20,6 +20,7 @@ def _file(*rules: str) -> str:
 COMMON = "title: {zh: 甲, en: A}\nhazard: gas"
 METHANE = f'{COMMON}\nby: [sensor]\ninput: {{type: methane, unit: "%", period: 5s}}'
 LADDER = "ladder: {value: mean(1m), above: {blue: 1 %}}"
+GRAVE = "ladder: {value: mean(1m), above: {blue: 1 %, red: 2 %}}"
 OTHER = (
     f'{COMMON}\nby: [dam]\nlet: {{other: rule("X").grade}}\n'
     "levels: {blue: {when: other >= blue}}"
@@ -126,6 +127,30 @@ STRUCTURE_FAULTS: Final = {
         _file(f"a\n{METHANE}\n{LADDER}").replace("owner: o\n", ""),
         _file(f"a\n{METHANE}\n{LADDER}"),
         "file",
+    ),
+    "W407": Explanation(
+        "A budget demotes a rule that warns too often; a rule marked `safety` is never demoted.",
+        "safety: true\nbudget: {raises: 2, per: sensor, window: 7d, then: shadow}",
+        "budget: {raises: 2, per: sensor, window: 7d, then: shadow}",
+        "rule",
+    ),
+    "W420": Explanation(
+        "`mode: live` says that a rule is ready to wake people; a test should have seen it do so.",
+        _file(f"a\nmode: live\n{METHANE}\n{GRAVE}"),
+        _file(f"a\nmode: shadow\n{METHANE}\n{GRAVE}"),
+        "file",
+    ),
+    "W421": Explanation(
+        "A red warning that somebody may mute is a red warning that nobody may hear.",
+        _file(f"a\nsuppress: [{{while: shelved, effect: mute}}]\n{METHANE}\n{GRAVE}"),
+        _file(f"a\nsuppress: [{{while: shelved, effect: mute, never: [red]}}]\n{METHANE}\n{GRAVE}"),
+        "file",
+    ),
+    "W425": Explanation(
+        "Where a graver grade asks for less, or for the same, the milder one is never seen.",
+        "blue: {when: value > 1 %}\nyellow: {when: value > 0.5 %}",
+        "blue: {when: value > 1 %}\nyellow: {when: value > 2 %}",
+        "level",
     ),
     "W423": Explanation(
         "An override whose last day has passed no longer holds; the rule's own settings do.",

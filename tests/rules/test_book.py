@@ -52,6 +52,8 @@ rules:
     latch: [red]
     closure: false
     model: ch4-hst
+    tests:
+      - {name: red, feed: {input: "2 for 5m"}, expect: [{at: 4m, grade: red}]}
 """
 
 

@@ -26,11 +26,19 @@ TANK = """inputs:
 by: [tank]"""
 
 
+# Rules that a rule may look at.
+OTHERS = "".join(
+    f"  - id: {name}\n    title: {{zh: 甲, en: A}}\n    hazard: other\n    by: [sensor]\n"
+    f"    input: {{type: other, unit: m}}\n    ladder: {{value: mean({at}h), above: {{blue: 1}}}}\n"
+    for at, name in enumerate("bc", 1)
+)
+
+
 def rule_of(folder: Path, when: str, rule: str) -> Rule:
     quoted = when.replace("'", "''")
     body = f"title: {{zh: 甲, en: A}}\nhazard: gas\n{rule}\nlevels: {{blue: {{when: '{quoted}'}}}}"
     text = f"tocsin: 1\npack: p\nversion: 1.0.0\nowner: o\nrules:\n  - id: r\n{indented(body, 4)}\n"
-    return only_rule(folder, text)
+    return only_rule(folder, text + OTHERS)
 
 
 def meaning(folder: Path, when: str, rule: str) -> str:

@@ -106,3 +106,37 @@ def test_a_file_beside_no_pack_is_refused(tmp_path: Path) -> None:
     found = book.load([tmp_path])
     assert [(f.code, f.message) for f in found.errors] == [("E330", "the pack has no rule `aa`")]
     assert not found.packs
+
+
+def overridden(folder: Path, item: str) -> dict[str, int]:
+    """How many overrides each rule has, out of a file beside the pack."""
+    (folder / "p.yaml").write_text(PACK)
+    text = f"tocsin: 1\nkind: overrides\nfor: p\noverrides:\n  - {{{item}, reason: test}}\n"
+    (folder / "site.yaml").write_text(text)
+    found = book.load([folder])
+    assert not found.errors, [str(fault) for fault in found.errors]
+    return {rule.id: len(rule.overrides) for rule in found.rules}
+
+
+def test_an_override_outside_a_rule_says_which_it_is_for(tmp_path: Path) -> None:
+    named = "rule: a, match: {sensor: S1}, set: {ladder.above.red: 3}"
+    assert overridden(tmp_path, named) == {"a": 1, "b": 0, "c": 0}
+    inside = "match: {rule: b, sensor: S1}, set: {ladder.above.red: 300}"
+    assert overridden(tmp_path, inside) == {"a": 0, "b": 1, "c": 0}
+
+
+def test_a_timing_may_be_set_for_all_rules_that_have_it(tmp_path: Path) -> None:
+    general = "match: {site: M1}, set: {ladder.clear_for: 5m}"
+    assert overridden(tmp_path, general) == {"a": 1, "b": 1, "c": 0}
+    general = "match: {site: M1}, set: {mode: shadow}"
+    assert overridden(tmp_path, general) == {"a": 1, "b": 1, "c": 1}
+
+
+def test_a_threshold_needs_the_name_of_its_rule(tmp_path: Path) -> None:
+    """1.2 is a share here and a temperature there."""
+    (tmp_path / "p.yaml").write_text(PACK)
+    (tmp_path / "site.yaml").write_text(
+        "tocsin: 1\nkind: overrides\nfor: p\noverrides:\n"
+        "  - {match: {site: M1}, set: {ladder.above.red: 3}, reason: test}\n"
+    )
+    assert codes(book.load([tmp_path]).errors) == ["E012"]
