@@ -12,7 +12,7 @@ shadow.  The latches go on underneath: what they say is never lost, only told di
 A rule without any of these keywords, and without an act on a row, is passed through untouched.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import msgpack
@@ -31,15 +31,23 @@ SHELF_DEFAULT = Suppression("shelved", 8 * NS_PER_H, None, frozenset({Grade.RED}
 UPKEEP_DEFAULT = Suppression("maintenance", None, None, frozenset({Grade.RED}))
 
 RAISED, UPGRADED, DOWNGRADED, CLEARED, UPDATED, BLINDED, RESTORED = range(7)
-Changes = NDArray[np.void]
+Facts = Mapping[str, object]
 VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A change as it is told: its record, the event's name, why it is muted, whether demoted."""
+    """A change as it is told.
+
+    change      its record (CHANGE)
+    more        what was known when the latches changed last: evidence, coverage, reasons
+    event       its name on the wire
+    suppressed  why it is muted; empty where it is not
+    is_demoted  the rule has used up its budget and goes on as a shadow
+    """
 
     change: np.void
+    more: Facts
     event: str
     suppressed: str
     is_demoted: bool
@@ -55,19 +63,19 @@ class Conduct:
         self.plain = not (rule.flap or rule.budget or rule.escalate)
         self.courses: dict[int, Course] = {}
 
-    def take(self, changes: Changes) -> Iterator[Told]:
+    def take(self, change: np.void, more: Facts) -> Iterator[Told]:
         """Follow the latches; timers of a row that end before a change are told before it."""
-        for change in changes:
-            row = int(change["row"])
-            if self.plain and row not in self.courses:
-                yield Told(change, EVENT_NAMES[change["event"]], "", False)
-                continue
-            course = self.courses.setdefault(row, Course())
-            now_ns = int(change["event_ns"])
-            yield from self._run(row, course, now_ns)
-            self._end_stays(course, now_ns)
-            self._follow(course, change, now_ns)
-            yield from self._settle(row, course, now_ns)
+        row = int(change["row"])
+        if self.plain and row not in self.courses:
+            yield Told(change, more, EVENT_NAMES[change["event"]], "", False)
+            return
+        course = self.courses.setdefault(row, Course())
+        now_ns = int(change["event_ns"])
+        yield from self._run(row, course, now_ns)
+        self._end_stays(course, now_ns)
+        self._follow(course, change, now_ns)
+        course.more = dict(more)
+        yield from self._settle(row, course, now_ns)
 
     def advance(self, horizon_ns: Callable[[int], int]) -> Iterator[Told]:
         """Tell what came due strictly before the horizon of each row."""
@@ -259,7 +267,7 @@ class Conduct:
         change["revision"], change["event"] = told.revision, event[0]
         change["grade"], change["previous"], change["peak"] = told.grade, previous, told.peak
         change["blind"] = told.is_blind
-        return Told(change, event[1], told.why, course.is_demoted)
+        return Told(change, course.more, event[1], told.why, course.is_demoted)
 
     def packed(self) -> NDArray[np.uint8]:
         """All courses as bytes, for a snapshot."""
@@ -275,11 +283,6 @@ class Conduct:
             for row, fields in rows.items()
             if renumbered is None or row in renumbered
         }
-
-
-def rows_open(conducts: Iterable[Conduct]) -> int:
-    """How many warnings are told as open."""
-    return sum(course.told.grade > 0 for c in conducts for course in c.courses.values())
 
 
 def _event(told: Mark, grade: int, is_blind: bool) -> int:

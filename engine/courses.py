@@ -39,6 +39,7 @@ class Course:
     changes_ns  changes of grade within the flap window; `highest` of all of them
     raises_ns   raises within the budget's window
     inhibitors  rules that hold this row down, each with its cap; -1 mutes
+    more        what was known when the latches changed last
     """
 
     grade: int = 0
@@ -58,6 +59,7 @@ class Course:
     is_demoted: bool = False
     stays: list[Stay] = field(default_factory=list)
     inhibitors: dict[str, int] = field(default_factory=dict)
+    more: dict[str, object] = field(default_factory=dict)
 
     @classmethod
     def taken_over(cls, line: np.void, episode: np.void) -> "Course":
@@ -80,6 +82,7 @@ class Course:
             *(self.since_ns, self.is_acknowledged, self.escalated, self.changes_ns),
             *(self.highest, self.hold_until_ns, self.hold_grade, self.raises_ns),
             *(self.is_demoted, [[s.why, s.until_ns] for s in self.stays], self.inhibitors),
+            self.more,
         ]
 
     @classmethod

@@ -26,7 +26,7 @@ def change(second, grade, blind=False, row=0):
     record = np.zeros(1, CHANGE)
     record["row"], record["event_ns"], record["grade"] = row, second * NS, grade
     record["blind"] = blind
-    return record
+    return record[0]
 
 
 def as_tuple(told):
@@ -65,7 +65,7 @@ def conducted(policy, feed, acts, end, horizons=()):
     steps += [(s, 0, ("advance", 0, 0)) for s in horizons]
     for second, _, (what, first, blind) in sorted(steps, key=lambda step: step[:2]):
         if what == "feed":
-            found = conduct.take(change(second, first, bool(blind)))
+            found = conduct.take(change(second, first, bool(blind)), {"at": second})
         elif what == "shelve":
             found = conduct.shelve(0, Stay("shelved", first * NS), second * NS, BLANK)
         elif what == "acknowledge":
@@ -126,8 +126,8 @@ def test_what_is_told_is_what_the_twin_tells(policy, feed, shelves, acks, horizo
 @given(feed=feeds())
 def test_a_rule_without_policies_is_passed_through(feed):
     conduct = Conduct(RULE)
-    records = np.concatenate([change(*item) for item in feed]) if feed else np.zeros(0, CHANGE)
-    told = list(conduct.take(records))
+    records = [change(*item) for item in feed]
+    told = [told for record in records for told in conduct.take(record, {})]
     assert [t.change.tobytes() for t in told] == [r.tobytes() for r in records]
     assert not conduct.courses
 
@@ -138,14 +138,14 @@ def test_an_act_on_a_plain_row_goes_on_from_where_the_latches_are():
     conduct = Conduct(RULE)
     told = list(conduct.acknowledge(4, 10 * NS, (line, episode)))
     assert [as_tuple(t) for t in told] == [(10, "acknowledged", 3, 3, 7, 3, False, False)]
-    told = list(conduct.take(change(20, 0, row=4)))
+    told = list(conduct.take(change(20, 0, row=4), {}))
     assert [as_tuple(t) for t in told] == [(20, "cleared", 0, 3, 7, 4, False, False)]
 
 
 def test_a_shelf_never_hides_red_unless_the_rule_says_so():
     conduct = Conduct(RULE)
     list(conduct.shelve(0, Stay("shelved", 1000 * NS), 1 * NS, BLANK))
-    told = [*conduct.take(change(2, 3)), *conduct.take(change(3, 4))]
+    told = [*conduct.take(change(2, 3), {}), *conduct.take(change(3, 4), {})]
     assert [(t.event, t.suppressed) for t in told] == [("raised", "shelved"), ("upgraded", "")]
 
 
@@ -153,7 +153,7 @@ def test_an_inhibited_warning_says_so_and_is_told_again_when_it_is_free():
     conduct = Conduct(RULE)
     told = [
         *conduct.inhibit(0, "dark", None, 1 * NS),
-        *conduct.take(change(2, 1)),
+        *conduct.take(change(2, 1), {}),
         *conduct.release(0, "dark", 5 * NS),
     ]
     assert [(t.event, t.suppressed) for t in told] == [("raised", "inhibited"), ("updated", "")]
@@ -162,5 +162,5 @@ def test_an_inhibited_warning_says_so_and_is_told_again_when_it_is_free():
 @pytest.mark.parametrize("cap", [Grade.BLUE, Grade.YELLOW])
 def test_a_cap_lowers_what_is_told(cap):
     conduct = Conduct(RULE)
-    told = [*conduct.inhibit(0, "dark", cap, 1 * NS), *conduct.take(change(2, 4))]
+    told = [*conduct.inhibit(0, "dark", cap, 1 * NS), *conduct.take(change(2, 4), {})]
     assert [int(t.change["grade"]) for t in told] == [int(cap)]
