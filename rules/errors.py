@@ -177,9 +177,9 @@ def _entry(fault: Fault) -> dict[str, object]:
     return entry
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """The known word that was most likely meant; empty when none is near."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    close = get_close_matches(word, list(known), n=1, cutoff=likeness)
     return close[0] if close else ""
 
 

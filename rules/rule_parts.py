@@ -171,7 +171,8 @@ def read_by(rule: Fields, rollup: Fields | None, *, is_cluster: bool) -> tuple[s
             faults.add("E004", text.place, f"`{text.text}` stands twice in `by`")
             continue
         keys.append(text.text)
-        meant = "" if text.text in KEYS_BY else nearest(text.text, KEYS_BY)
+        # A `port` is no misspelt `point`: only one letter off counts.
+        meant = "" if text.text in KEYS_BY else nearest(text.text, KEYS_BY, likeness=0.8)
         if meant or not LET_NAME.fullmatch(text.text):
             remedy = did_you_mean(text.text, KEYS_BY)
             faults.add("E014", text.place, f"unknown key `{text.text}`", remedy=remedy, fix=meant)
