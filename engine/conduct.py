@@ -2,14 +2,14 @@
 
 Enters     changes of grade, row by row in the order of their instants; acts of operators; horizons
 Leaves     what is told: the same changes, or fewer, or more, each with its place in its episode
-Remembers  a course for each row that has something to remember; episodes as they were told
+Remembers  a course for each row with an open warning, and where a rule asks for its history
 Refuses    nothing
 
 A flapping warning is held at its highest grade, one that nobody acknowledges is escalated, one
 that is shelved or under maintenance is told as such, a rule that raises too often goes on as a
 shadow.  The latches go on underneath: what they say is never lost, only told differently.
 
-A rule without any of these keywords, and without an act on a row, is passed through untouched.
+A rule without any of these keywords, and without an act on a row, is told as its latches say.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -65,31 +65,28 @@ class Conduct:
 
     def take(self, change: np.void, more: Facts) -> Iterator[Told]:
         """Follow the latches; timers of a row that end before a change are told before it."""
-        row = int(change["row"])
-        if self.plain and row not in self.courses:
-            yield Told(change, more, EVENT_NAMES[change["event"]], "", False)
-            return
-        course = self.courses.setdefault(row, Course())
-        now_ns = int(change["event_ns"])
+        row, now_ns = int(change["row"]), int(change["event_ns"])
+        course = self.courses.get(row)
+        if course is None:
+            course = self.courses[row] = Course.before(change)
+        if self.plain and course.told.grade == 0:
+            course.told.ordinal = int(change["ordinal"]) - 1
         yield from self._run(row, course, now_ns)
         self._end_stays(course, now_ns)
         self._follow(course, change, now_ns)
         course.more = dict(more)
         yield from self._settle(row, course, now_ns)
+        if self.plain and course.is_over:
+            del self.courses[row]
 
     def advance(self, horizon_ns: Callable[[int], int]) -> Iterator[Told]:
         """Tell what came due strictly before the horizon of each row."""
         for row, course in self.courses.items():
             yield from self._run(row, course, horizon_ns(row))
 
-    def shelve(
-        self, row: int, stay: Stay, now_ns: int, seen: tuple[np.void, np.void]
-    ) -> Iterator[Told]:
-        """Take a row off the board for a while; `until_ns` is cut to what the rule allows.
-
-        seen  the row's records of the latches (LATCH) and of its episode (EPISODE)
-        """
-        course = self._course(row, seen)
+    def shelve(self, row: int, stay: Stay, now_ns: int) -> Iterator[Told]:
+        """Take a row off the board for a while; `until_ns` is cut to what the rule allows."""
+        course = self.courses.setdefault(row, Course())
         yield from self._run(row, course, now_ns)
         self._end_stays(course, now_ns)
         limit = self._suppression(stay.why).max_ns
@@ -99,9 +96,11 @@ class Conduct:
             course.stays.append(Stay(stay.why, until_ns))
         yield from self._settle(row, course, now_ns)
 
-    def acknowledge(self, row: int, now_ns: int, seen: tuple[np.void, np.void]) -> Iterator[Told]:
+    def acknowledge(self, row: int, now_ns: int) -> Iterator[Told]:
         """Somebody has seen the warning of a row; nothing is told where there is none."""
-        course = self._course(row, seen)
+        course = self.courses.get(row)
+        if course is None:
+            return
         yield from self._run(row, course, now_ns)
         self._end_stays(course, now_ns)
         yield from self._settle(row, course, now_ns)
@@ -131,11 +130,6 @@ class Conduct:
     def next_due_ns(self) -> int:
         """When something comes due by itself; FOREVER_NS if nothing does."""
         return min((self._due_ns(course) for course in self.courses.values()), default=FOREVER_NS)
-
-    def _course(self, row: int, seen: tuple[np.void, np.void]) -> Course:
-        if row not in self.courses:
-            self.courses[row] = Course.taken_over(*seen)
-        return self.courses[row]
 
     def _suppression(self, why: str) -> Suppression:
         default = SHELF_DEFAULT if why == "shelved" else UPKEEP_DEFAULT

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 GRADES = 5
+RESTORED = 6  # as in kernels/standing.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +63,22 @@ class Course:
     more: dict[str, object] = field(default_factory=dict)
 
     @classmethod
-    def taken_over(cls, line: np.void, episode: np.void) -> "Course":
-        """A row that has been passed through until now, as its latches have told it."""
-        grade, last_ns = int(line["grade"]), int(episode["last_ns"])
-        is_blind = bool(int(line["state"]) & 0x10)
-        mark = Mark(
-            int(episode["ordinal"]), int(episode["revision"]), grade, int(line["peak"]), is_blind
-        )
-        course = cls(grade, is_blind, float(line["value"]), int(line["seen_ns"]), last_ns, mark)
-        course.since_ns = [last_ns if 0 < step <= grade else None for step in range(GRADES)]
+    def before(cls, change: np.void) -> "Course":
+        """A row of which nothing was remembered, as it was told before a change of its latches."""
+        previous, is_blinded = int(change["previous"]), change["event"] == RESTORED
+        mark = Mark(int(change["ordinal"]), int(change["revision"]) - 1, previous)
+        if previous == 0:
+            mark = Mark(int(change["ordinal"]) - 1)
+        mark.peak, mark.is_blind = int(change["peak"]) if previous else 0, bool(is_blinded)
+        now_ns = int(change["event_ns"])
+        course = cls(previous, mark.is_blind, last_ns=now_ns, told=mark)
+        course.since_ns = [now_ns if 0 < step <= previous else None for step in range(GRADES)]
         return course
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing is open, and nobody has a say over it."""
+        return self.grade == self.told.grade == 0 and not self.stays and not self.inhibitors
 
     def as_list(self) -> list[object]:
         """All fields in order, for msgpack."""

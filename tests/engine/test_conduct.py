@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from engine.conduct import Conduct
 from engine.courses import Stay
-from kernels.standing import CHANGE, EPISODE, LATCH
+from kernels.standing import CHANGE, EVENT_NAMES
 from rules import book as rule_book
 from rules.grade import Grade
 from rules.pack import Budget, Escalation, Flap, Suppression
@@ -19,7 +19,6 @@ from tests.reference.conduct import Policy, tell
 NS = 1_000_000_000
 PACK = Path(__file__).resolve().parents[2] / "configs" / "mine" / "packs" / "coal-gas.yaml"
 RULE = rule_book.load([PACK]).packs[0].rules[0]
-BLANK = (np.zeros(1, LATCH)[0], np.zeros(1, EPISODE)[0])
 
 
 def change(second, grade, blind=False, row=0):
@@ -59,17 +58,20 @@ def conducted(policy, feed, acts, end, horizons=()):
     """Drive a conduct; `horizons` are seconds up to which it is asked to tell what came due."""
     conduct = Conduct(rule_of(policy))
     conduct.plain = False
-    said, steps = [], []
+    said, steps, grade, ordinal = [], [], 0, 0
     steps += [(s, 1, ("feed", g, b)) for s, g, b in feed]
     steps += [(s, 2 if what == "shelve" else 3, (what, until, 0)) for s, what, until in acts]
     steps += [(s, 0, ("advance", 0, 0)) for s in horizons]
     for second, _, (what, first, blind) in sorted(steps, key=lambda step: step[:2]):
         if what == "feed":
-            found = conduct.take(change(second, first, bool(blind)), {"at": second})
+            record = change(second, first, bool(blind))
+            record["previous"], ordinal = grade, ordinal + (grade == 0)
+            record["ordinal"], grade = ordinal, first
+            found = conduct.take(record, {"at": second})
         elif what == "shelve":
-            found = conduct.shelve(0, Stay("shelved", first * NS), second * NS, BLANK)
+            found = conduct.shelve(0, Stay("shelved", first * NS), second * NS)
         elif what == "acknowledge":
-            found = conduct.acknowledge(0, second * NS, BLANK)
+            found = conduct.acknowledge(0, second * NS)
         else:
             # Saved and restored in the middle of everything.
             packed = conduct.packed()
@@ -124,27 +126,43 @@ def test_what_is_told_is_what_the_twin_tells(policy, feed, shelves, acks, horizo
 
 
 @given(feed=feeds())
-def test_a_rule_without_policies_is_passed_through(feed):
+def test_a_rule_without_policies_is_told_as_its_latches_say(feed):
+    """Records as the latches write them come out as they went in."""
+    said = tell(Policy(), feed, [], 121)
     conduct = Conduct(RULE)
-    records = [change(*item) for item in feed]
-    told = [told for record in records for told in conduct.take(record, {})]
-    assert [t.change.tobytes() for t in told] == [r.tobytes() for r in records]
-    assert not conduct.courses
+    peak = 0
+    for second, event, grade, previous, ordinal, revision, *_ in said:
+        record = change(second, grade, blind={s: b for s, _, b in feed}[second])
+        peak = grade if previous == 0 else max(peak, grade)
+        record["previous"], record["peak"] = previous, peak
+        record["ordinal"], record["revision"] = ordinal, revision
+        record["event"] = EVENT_NAMES.index(event)
+        (told,) = conduct.take(record, {"at": second})
+        assert (told.change.tobytes(), told.event) == (record.tobytes(), event)
+        assert told.more == {"at": second}
+    assert len(conduct.courses) == (1 if said and said[-1][2] else 0)
 
 
-def test_an_act_on_a_plain_row_goes_on_from_where_the_latches_are():
-    line, episode = np.zeros(1, LATCH)[0], np.zeros(1, EPISODE)[0]
-    line["grade"], line["peak"], episode["ordinal"], episode["revision"] = 3, 3, 7, 2
-    conduct = Conduct(RULE)
-    told = list(conduct.acknowledge(4, 10 * NS, (line, episode)))
-    assert [as_tuple(t) for t in told] == [(10, "acknowledged", 3, 3, 7, 3, False, False)]
-    told = list(conduct.take(change(20, 0, row=4), {}))
+def test_a_row_of_which_nothing_is_remembered_goes_on_from_where_its_latches_are():
+    record = change(20, 0, row=4)
+    record["previous"], record["ordinal"], record["revision"] = 3, 7, 4
+    told = list(Conduct(RULE).take(record, {}))
     assert [as_tuple(t) for t in told] == [(20, "cleared", 0, 3, 7, 4, False, False)]
+
+
+def test_an_acknowledgement_is_told_once_and_only_of_an_open_warning():
+    conduct = Conduct(RULE)
+    assert list(conduct.acknowledge(0, 1 * NS)) == []
+    record = change(2, 3)
+    record["ordinal"] = 7
+    list(conduct.take(record, {}))
+    told = [*conduct.acknowledge(0, 10 * NS), *conduct.acknowledge(0, 11 * NS)]
+    assert [as_tuple(t) for t in told] == [(10, "acknowledged", 3, 3, 7, 1, False, False)]
 
 
 def test_a_shelf_never_hides_red_unless_the_rule_says_so():
     conduct = Conduct(RULE)
-    list(conduct.shelve(0, Stay("shelved", 1000 * NS), 1 * NS, BLANK))
+    list(conduct.shelve(0, Stay("shelved", 1000 * NS), 1 * NS))
     told = [*conduct.take(change(2, 3), {}), *conduct.take(change(3, 4), {})]
     assert [(t.event, t.suppressed) for t in told] == [("raised", "shelved"), ("upgraded", "")]
 
