@@ -87,6 +87,7 @@ class Conduct:
     def shelve(self, row: int, stay: Stay, now_ns: int) -> Iterator[Told]:
         """Take a row off the board for a while; `until_ns` is cut to what the rule allows."""
         course = self.courses.setdefault(row, Course())
+        now_ns = max(now_ns, course.last_ns)
         yield from self._run(row, course, now_ns)
         self._end_stays(course, now_ns)
         limit = self._suppression(stay.why).max_ns
@@ -101,6 +102,7 @@ class Conduct:
         course = self.courses.get(row)
         if course is None:
             return
+        now_ns = max(now_ns, course.last_ns)
         yield from self._run(row, course, now_ns)
         self._end_stays(course, now_ns)
         yield from self._settle(row, course, now_ns)

@@ -1,9 +1,9 @@
 """Desk: where the changes of one rule, the acts of operators and the word of other rules meet.
 
-A change becomes a message as soon as it is known, unless something stands before it in time that
-is not known yet: an act whose instant the clock of its row has not passed, or the verdict of a
-rule that may hold this one down.  Then it waits, and both are taken in the order of their
-instants; so where one turn of the shard ends decides when something is said, never what.
+Changes and acts are taken as they come: all that stands before an act in the journal has been
+judged when it is obeyed.  Where another rule may hold this one down, everything waits until that
+rule's verdict is known, and is taken in the order of its instants; so where one turn of the shard
+ends decides when something is said, never what.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -74,15 +74,19 @@ class Desk:
     def tell(self, change: np.void, more: Facts) -> Iterator[Message]:
         """Tell a change, or keep it until everything before it is known."""
         row = int(change["row"])
-        if self.is_held or row in self.waiting:
+        if self.is_held:
             content: list[object] = [change.tobytes(), dict(more)]
             self._wait(row, int(change["event_ns"]), LATCHES, "change", content)
             return
         yield from self._written(self.conduct.take(change, more))
 
-    def act(self, row: int, what: str, now_ns: int, until_ns: int) -> None:
-        """An operator's act on a row; obeyed once the clock of the row has passed its instant."""
-        self._wait(row, now_ns, ACT, what, [until_ns])
+    def act(self, row: int, what: str, now_ns: int, until_ns: int) -> Iterator[Message]:
+        """Obey an operator, now or in its turn; `now_ns` is the time at the row's site."""
+        number = next(self.numbers)
+        if self.is_held:
+            heappush(self._line(row), _Waiting(now_ns, ACT, number, what, [until_ns]))
+        else:
+            yield from self._obey(row, _Waiting(now_ns, ACT, number, what, [until_ns]))
 
     def rule_on(self, row: int, source: str, now_ns: int, cap: Grade | None) -> None:
         """Another rule mutes a row from an instant on, or caps it."""
@@ -113,14 +117,10 @@ class Desk:
 
     def _flush_row(self, row: int, known_ns: int) -> Iterator[Message]:
         waiting = self.waiting[row]
-        while waiting and (waiting[0].time_ns < known_ns or self._is_free(waiting)):
+        while waiting and waiting[0].time_ns < known_ns:
             yield from self._obey(row, heappop(waiting))
         if not waiting:
             del self.waiting[row]
-
-    def _is_free(self, waiting: list[_Waiting]) -> bool:
-        """Only changes are left, and no other rule has a say."""
-        return not self.is_held and all(one.sort == LATCHES for one in waiting)
 
     def _obey(self, row: int, one: _Waiting) -> Iterator[Message]:
         conduct, now_ns = self.conduct, one.time_ns
@@ -153,7 +153,10 @@ class Desk:
 
     def _wait(self, row: int, now_ns: int, sort: int, what: str, content: list[object]) -> None:
         one = _Waiting(now_ns, sort, next(self.numbers), what, content)
-        heappush(self.waiting.setdefault(row, []), one)
+        heappush(self._line(row), one)
+
+    def _line(self, row: int) -> list[_Waiting]:
+        return self.waiting.setdefault(row, [])
 
     def packed(self) -> NDArray[np.uint8]:
         """All that is remembered as bytes, for a snapshot."""
