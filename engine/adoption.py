@@ -15,9 +15,11 @@ from dataclasses import dataclass, fields, is_dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.courses import Course
+from engine.desk import courses_in
 from engine.latches import Latches
 from engine.reconsidering import compared, reconsider
-from engine.shard import Bank, Shard, as_saved
+from engine.shard import Bank, Shard, as_saved, desk_name
 from engine.store import Snapshot
 from engine.superseding import facts_of_rule, facts_of_sites, names_of, superseded
 from kernels import onset, panes, raw, stage, standing
@@ -138,6 +140,7 @@ def adopt(shard: Shard, snapshot: Snapshot) -> Adopted:
         for rule in bank.rules:
             total += 1
             kept += _adopt_rule(snapshot, before, rule, pairs)
+            _adopt_desk(shard, snapshot, bank, rule, pairs)
     _end_what_has_gone(shard, snapshot)
     shard.clock.begin_watch()
     return Adopted(int(kept), total - int(kept))
@@ -238,6 +241,15 @@ def _adopt_rule(
     return kept
 
 
+def _adopt_desk(shard: Shard, snapshot: Snapshot, bank: Bank, rule: Latches, pairs: Pairs) -> None:
+    """What had been told of the sensors that both have, and what operators said about it."""
+    saved = snapshot.columns.get(desk_name(bank.windows.name, rule.plan.name))
+    if saved is not None:
+        renumbered = {int(a): int(b) for a, b in zip(*pairs, strict=True)}
+        desk = shard.desks[bank.number, rule.plan.name]
+        desk.unpack(saved.view(np.uint8), renumbered)
+
+
 def _end_what_has_gone(shard: Shard, snapshot: Snapshot) -> None:
     """Last words for open warnings that nobody watches, and their ordinals for later."""
     today = {
@@ -258,8 +270,10 @@ def _end_what_has_gone(shard: Shard, snapshot: Snapshot) -> None:
                 if known["definition"] != definition(rule.plan):
                     _reconsider(shard, bank, rule, str(known.get("compared", "")))
             kept = old.tolist()
-            shard.told.extend(superseded(snapshot, before, name, status=status, kept=kept))
-            _retire(shard, snapshot, name, (names_of(before), old))
+            courses = courses_in(snapshot.columns.get(desk_name(type_name, name)))
+            last = superseded(snapshot, before, name, status=status, kept=kept, courses=courses)
+            shard.told.extend(last)
+            _retire(shard, snapshot, name, (names_of(before), old), courses)
     for bank, rule in today.values():
         _call_back(shard, bank, rule)
 
@@ -270,19 +284,25 @@ def _reconsider(shard: Shard, bank: Bank, rule: Latches, before: str) -> None:
     sensors = shard.catalogue.sensors
     bounds = sensors.low[bank.sensor], sensors.high[bank.sensor]
     instant_ns = shard.clock.horizon_ns(bank.number)[site]
+    desk = shard.desks[bank.number, rule.plan.name]
     for changes in reconsider(rule, before, instant_ns, bounds):
-        share = np.where(changes["blind"] == 1, 0.0, 1.0)
-        sensor = bank.sensor[changes["row"]]
-        shard.told.extend(shard.episodes[rule.plan.name].tell(changes, sensor, share))
+        for change in changes:
+            shard.told.extend(desk.tell(change, desk.rows.facts(change)))
 
 
 def _retire(
-    shard: Shard, snapshot: Snapshot, name: str, sensors_and_kept: tuple[list[str], Rows]
+    shard: Shard,
+    snapshot: Snapshot,
+    name: str,
+    sensors_and_kept: tuple[list[str], Rows],
+    courses: Mapping[int, Course],
 ) -> None:
     """Remember how many episodes a rule had on the sensors that are gone."""
     sensors, kept = sensors_and_kept
     episode = snapshot.columns[f"latch/{name}/episode"].view(standing.EPISODE)
     ordinal = episode["ordinal"].copy()
+    for at, course in courses.items():
+        ordinal[at] = max(int(ordinal[at]), course.told.ordinal)
     ordinal[kept] = 0
     for row in np.flatnonzero(ordinal):
         shard.retired[f"{name}\n{sensors[row]}"] = int(ordinal[row])

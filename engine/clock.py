@@ -218,6 +218,12 @@ class Clock:
         lateness_ns = int(self.bank[bank]["lateness_ns"])
         return np.maximum(self.clock_ns - lateness_ns, NEVER)
 
+    def time_of(self, site: int) -> int:
+        """The clock of a site of the catalogue; NEVER where it has not begun, or lies elsewhere."""
+        at = int(np.searchsorted(self.layout.site, site))
+        is_mine = at < self.layout.site.size and self.layout.site[at] == site
+        return int(self.clock_ns[at]) if is_mine else NEVER
+
     def latest_ns(self) -> int:
         """The clock of the site that is furthest; NEVER where none has begun."""
         return int(self.clock_ns.max(initial=NEVER))

@@ -12,14 +12,11 @@ shadow.  The latches go on underneath: what they say is never lost, only told di
 A rule without any of these keywords, and without an act on a row, is told as its latches say.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
-import msgpack
 import numpy as np
-from numpy.typing import NDArray
 
-from engine.courses import Course, Mark, Stay
+from engine.courses import Course, Facts, Mark, Stay, Told
 from kernels.standing import CHANGE, EVENT_NAMES
 from rules.grade import Grade
 from rules.pack import Rule, Suppression
@@ -31,26 +28,6 @@ SHELF_DEFAULT = Suppression("shelved", 8 * NS_PER_H, None, frozenset({Grade.RED}
 UPKEEP_DEFAULT = Suppression("maintenance", None, None, frozenset({Grade.RED}))
 
 RAISED, UPGRADED, DOWNGRADED, CLEARED, UPDATED, BLINDED, RESTORED = range(7)
-Facts = Mapping[str, object]
-VERSION = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A change as it is told.
-
-    change      its record (CHANGE)
-    more        what was known when the latches changed last: evidence, coverage, reasons
-    event       its name on the wire
-    suppressed  why it is muted; empty where it is not
-    is_demoted  the rule has used up its budget and goes on as a shadow
-    """
-
-    change: np.void
-    more: Facts
-    event: str
-    suppressed: str
-    is_demoted: bool
 
 
 class Conduct:
@@ -264,21 +241,6 @@ class Conduct:
         change["grade"], change["previous"], change["peak"] = told.grade, previous, told.peak
         change["blind"] = told.is_blind
         return Told(change, course.more, event[1], told.why, course.is_demoted)
-
-    def packed(self) -> NDArray[np.uint8]:
-        """All courses as bytes, for a snapshot."""
-        rows = {row: course.as_list() for row, course in self.courses.items()}
-        return np.frombuffer(msgpack.packb([VERSION, rows]), dtype=np.uint8)
-
-    def unpack(self, saved: NDArray[np.uint8], renumbered: Mapping[int, int] | None = None) -> None:
-        """Take courses over; `renumbered` says which row of today each old row is."""
-        version, rows = msgpack.unpackb(saved.tobytes(), strict_map_key=False)
-        assert version == VERSION, f"courses of version {version}"
-        self.courses = {
-            row if renumbered is None else renumbered[row]: Course.from_list(fields)
-            for row, fields in rows.items()
-            if renumbered is None or row in renumbered
-        }
 
 
 def _event(told: Mark, grade: int, is_blind: bool) -> int:

@@ -1,15 +1,38 @@
-"""Courses: what conduct remembers of one row, and how it is saved.
+"""Courses: what conduct remembers of one row, how it is saved, and what comes of it.
 
 A course holds two standings: what the latches say, and what has been told of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgpack
 import numpy as np
+from numpy.typing import NDArray
 
 GRADES = 5
+VERSION = 1
 RESTORED = 6  # as in kernels/standing.py
+
+Facts = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A change as it is told.
+
+    change      its record (CHANGE)
+    more        what was known when the latches changed last: evidence, coverage, reasons
+    event       its name on the wire
+    suppressed  why it is muted; empty where it is not
+    is_demoted  the rule has used up its budget and goes on as a shadow
+    """
+
+    change: np.void
+    more: Facts
+    event: str
+    suppressed: str
+    is_demoted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +122,22 @@ class Course:
         course.told = Mark(*fields[5])  # type: ignore[misc]
         course.stays = [Stay(*stay) for stay in fields[15]]  # type: ignore[attr-defined]
         return course
+
+
+def pack_courses(courses: Mapping[int, Course]) -> NDArray[np.uint8]:
+    """Courses by row as bytes, for a snapshot."""
+    rows = {row: course.as_list() for row, course in courses.items()}
+    return np.frombuffer(msgpack.packb([VERSION, rows]), dtype=np.uint8)
+
+
+def courses_of(
+    saved: NDArray[np.uint8], renumbered: Mapping[int, int] | None = None
+) -> dict[int, Course]:
+    """What `pack_courses` made; `renumbered` says which row of today each old row is."""
+    version, rows = msgpack.unpackb(saved.tobytes(), strict_map_key=False)
+    assert version == VERSION, f"courses of version {version}"
+    return {
+        row if renumbered is None else renumbered[row]: Course.from_list(fields)
+        for row, fields in rows.items()
+        if renumbered is None or row in renumbered
+    }

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from itertools import count
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.conduct import Conduct, Facts, Told
-from engine.courses import Stay
+from engine.conduct import Conduct
+from engine.courses import Course, Facts, Stay, Told, courses_of, pack_courses
 from engine.episodes import Message
 from kernels.standing import CHANGE
 from rules.grade import Grade
@@ -54,15 +54,18 @@ class _Waiting:
     content: list[object] = field(compare=False)
 
 
+AnyRows = TypeVar("AnyRows", bound=Rows)
+
+
 @dataclass(slots=True)
-class Desk:
+class Desk(Generic[AnyRows]):
     """The desk of one rule.
 
     is_held  another rule may hold this one down, so every change waits for that rule's verdict
     """
 
     rule: Rule
-    rows: Rows
+    rows: AnyRows
     is_held: bool = False
     conduct: Conduct = field(init=False)
     waiting: dict[int, list[_Waiting]] = field(default_factory=dict)
@@ -158,22 +161,35 @@ class Desk:
     def _line(self, row: int) -> list[_Waiting]:
         return self.waiting.setdefault(row, [])
 
+    @property
+    def is_clear(self) -> bool:
+        """Nothing is remembered, and nothing waits."""
+        return not self.waiting and not self.conduct.courses
+
     def packed(self) -> NDArray[np.uint8]:
         """All that is remembered as bytes, for a snapshot."""
         waiting = {
             row: [[one.time_ns, one.sort, one.what, one.content] for one in sorted(rows)]
             for row, rows in self.waiting.items()
         }
-        packed = msgpack.packb([VERSION, self.conduct.packed().tobytes(), waiting])
+        packed = msgpack.packb([VERSION, pack_courses(self.conduct.courses).tobytes(), waiting])
         return np.frombuffer(packed, dtype=np.uint8)
 
     def unpack(self, saved: NDArray[np.uint8], renumbered: Mapping[int, int] | None = None) -> None:
         """Take it over; `renumbered` says which row of today each old row is."""
         version, conduct, waiting = msgpack.unpackb(saved.tobytes(), strict_map_key=False)
         assert version == VERSION, f"a desk of version {version}"
-        self.conduct.unpack(np.frombuffer(conduct, dtype=np.uint8), renumbered)
+        self.conduct.courses = courses_of(np.frombuffer(conduct, dtype=np.uint8), renumbered)
         self.waiting = {}
         for old, rows in waiting.items():
             row = old if renumbered is None else renumbered.get(old, -1)
             for time_ns, sort, what, content in rows if row >= 0 else ():
                 self._wait(row, time_ns, sort, what, content)
+
+
+def courses_in(saved: NDArray[np.generic] | None) -> dict[int, Course]:
+    """The courses of a packed desk, by the rows of that day."""
+    if saved is None:
+        return {}
+    _, conduct, _ = msgpack.unpackb(saved.tobytes(), strict_map_key=False)
+    return courses_of(np.frombuffer(conduct, dtype=np.uint8))

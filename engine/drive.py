@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import segments
+from engine.acts import Act
 from engine.assembly import Assembly
 from engine.episodes import Message
 from engine.errors import JournalError, UsageError
@@ -163,6 +164,8 @@ class Drive:
                 # Every shard hears each tick.
                 self.tick_count += shard is self.shards[0]
                 received_ns = item.now_ns
+            elif isinstance(item, Act):
+                received_ns = item.time_ns
             else:
                 self.heard[shard.layout.sensor[item.sensor]] = True
                 received_ns = item.received_ns

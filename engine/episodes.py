@@ -12,16 +12,14 @@ any day, on any machine, at any number of shards.
 
 import base64
 import hashlib
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import structlog
-from numpy.typing import NDArray
 
+from engine.courses import Told
 from engine.meters import Meters
 from engine.registry import Catalogue
-from kernels.standing import EVENT_NAMES
 from rules.grade import Grade
 from rules.message import Messages
 from rules.phrases import Language
@@ -69,26 +67,19 @@ class Episodes:
         self.meters = meters
         self.messages = Messages(plan.rule)
 
-    def tell(
-        self, changes: NDArray[np.void], sensors: NDArray[np.int32], coverage: NDArray[np.float64]
-    ) -> Iterator[Message]:
-        """Write a warning for each change.
+    def facts(self, change: np.void, sensor: int, coverage: float) -> Body:
+        """What is known of one sensor's change: the reading or window behind it, and how much."""
+        name = self.catalogue.sensors.name[sensor]
+        return {"evidence": self._evidence(change, name), "coverage": coverage}
 
-        changes   CHANGE[n]   records, in the order in which they became true for each row
-        sensors   int32[n]    number of the sensor in the catalogue
-        coverage  float64[n]  share of the expected inputs that were known, 0 to 1
-        """
-        for change, sensor, share in zip(changes, sensors, coverage, strict=True):
-            names = self._names(int(sensor))
-            seen = self._evidence(change, names.sensor)
-            yield self.warning(change, names, coverage=float(share), more={"evidence": seen})
+    def about(self, told: Told, sensor: int) -> Message:
+        """Write one warning about a sensor."""
+        return self.warning(told, self._names(sensor))
 
-    def warning(
-        self, change: np.void, names: "Subject", *, coverage: float, more: Mapping[str, object]
-    ) -> Message:
-        """Write one warning about a subject; `more` has its evidence, and what else is known."""
+    def warning(self, told: Told, names: "Subject") -> Message:
+        """Write one warning about a subject."""
+        change, event = told.change, told.event
         rule = self.plan.rule
-        event = EVENT_NAMES[change["event"]]
         grade = Grade(int(change["grade"])).word
         compared = float(change["value"])
         value = self.plan.shown(compared)
@@ -129,15 +120,20 @@ class Episodes:
             "value": value,
             "unit": self.plan.unit,
             "margins": self.plan.margins(compared),
-            "coverage": coverage,
             "headline": texts.headline,
             "advice": texts.advice,
             "basis": texts.basis,
+            "evidence": [],
+            "coverage": 0.0 if change["blind"] else 1.0,
             "expires": int(change["event_ns"]) + EXPIRES_AFTER_NS,
-            **more,
+            **told.more,
         }
-        topic = f"warning/{grade}/{rule.hazard}/{names.division}/{names.site}"
-        return topic, body
+        branch = "warning"
+        if told.suppressed:
+            branch, body["suppressed"] = "muted", told.suppressed
+        if told.is_demoted or rule.mode == "shadow":
+            branch, body["mode"] = "shadow", "shadow"
+        return f"{branch}/{grade}/{rule.hazard}/{names.division}/{names.site}", body
 
     def _count_failure(self, problem: str) -> None:
         """The default text was sent; whoever wrote the template learns of it once."""

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.boards import InstanceBoard
+from engine.desk import Desk
 from engine.episodes import Message
 from engine.instance_columns import InstanceRows, InstanceState
 from engine.latches import Changes, Latches
@@ -41,6 +43,7 @@ class Groups:
     """One rule on its instances."""
 
     __slots__ = (
+        "desk",
         "frontier_ns",
         "group",
         "latches",
@@ -62,6 +65,7 @@ class Groups:
         self.tidings = Tidings(self.state, catalogue, status=status, meters=meters)
         period_ns = _periods(placed, catalogue)
         self.latches = Latches(placed.group.plan, period_ns, np.arange(rows + 1))
+        self.desk = Desk(placed.group.plan.rule, InstanceBoard(self.latches, self.tidings))
         self.pending = np.empty(0, dtype=TOLD)
         # Every instant before it has been judged.
         self.frontier_ns = np.full(rows, NEVER_NS, dtype=np.int64)
@@ -160,21 +164,27 @@ class Groups:
             yield from self._tell(changes)
 
     def _tell(self, changes: Changes) -> Iterator[Message]:
-        yield from self.tidings.tell(changes)
+        for change in changes:
+            yield from self.desk.tell(change, self.tidings.facts(change))
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""
         home = f"group/{self.group.name}"
         found = {f"{home}/{name}": column for name, column in self.latches.columns().items()}
         found |= {f"{home}/{name}": column for name, column in self.state.columns().items()}
-        return found | {f"{home}/pending": self.pending, f"{home}/frontier_ns": self.frontier_ns}
+        found |= {f"{home}/pending": self.pending, f"{home}/frontier_ns": self.frontier_ns}
+        return found if self.desk.is_clear else found | {f"{home}/desk": self.desk.packed()}
 
     def restore(self, saved: Mapping[str, NDArray[np.generic]]) -> None:
         """Take over what was remembered of the same rule on the same instances."""
         home = f"group/{self.group.name}"
         if f"{home}/pending" not in saved:
             return
+        if f"{home}/desk" in saved:
+            self.desk.unpack(saved[f"{home}/desk"].view(np.uint8))
         for name, column in self.columns().items():
+            if name == f"{home}/desk":
+                continue
             before = saved[name]
             if name == f"{home}/pending":
                 self.pending = before.view(TOLD).copy()

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.acts import Act
 from engine.assembly import Assembly
 from engine.columns import Readings, Series
 from engine.drive import ClosedJournal, Drive
@@ -97,7 +98,7 @@ def _sensor(assembly: Assembly, name: str) -> int:
 def _owned(work: Sequence[Work]) -> Iterator[Work]:
     """The work of one site: a frame may hold the readings of others, numbered -1."""
     for item in work:
-        if isinstance(item, Tick):
+        if isinstance(item, Tick | Act):
             yield item
             continue
         mine = np.flatnonzero(item.sensor >= 0)
@@ -164,7 +165,7 @@ class _Watch:
             return
         self.is_before = self.is_before and _latest_ns(item) <= self.time_ns
         self.look()
-        is_mine = not isinstance(item, Tick) and bool((item.sensor == self.dense).any())
+        is_mine = not isinstance(item, Tick | Act) and bool((item.sensor == self.dense).any())
         bank = self.finding.bank.number
         has_passed = int(self.shard.clock.horizon_ns(bank).min()) > self.time_ns
         if has_passed or (is_mine and _latest_ns(item) > self.time_ns):
@@ -217,7 +218,7 @@ class _Watch:
 
     def _note(self, item: Work) -> None:
         """Remember the readings of the sensor up to the instant."""
-        if isinstance(item, Tick):
+        if isinstance(item, Tick | Act):
             return
         at = np.flatnonzero(item.sensor == self.dense)
         kept = self.finding.readings
@@ -254,6 +255,8 @@ def _latest_ns(item: Work) -> int:
     """The latest time in a piece of work."""
     if isinstance(item, Tick):
         return item.now_ns
+    if isinstance(item, Act):
+        return item.time_ns
     if isinstance(item, Readings):
         return int(item.time_ns.max(initial=0))
     return int(item.t0_ns + (item.value.shape[1] - 1) * item.period_ns)
@@ -261,7 +264,7 @@ def _latest_ns(item: Work) -> int:
 
 def _singles(item: Work) -> Iterator[Work]:
     """A piece of work reading by reading; samples of one time stay together."""
-    if isinstance(item, Tick):
+    if isinstance(item, Tick | Act):
         yield item
     elif isinstance(item, Readings):
         for at in range(item.sensor.size):

@@ -14,9 +14,12 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.acts import Act
 from engine.anomaly import Anomaly
+from engine.boards import SensorBoard
 from engine.clock import Clock
 from engine.columns import Admitted, AdmittedSeries, Readings, Series
+from engine.desk import Desk
 from engine.episodes import Episodes, Message
 from engine.features import Attributes
 from engine.latches import Changes, Latches
@@ -24,6 +27,7 @@ from engine.layout import Layout
 from engine.leap import AgeingRules, Outlook
 from engine.measures import ALWAYS_KNOWN, Measures
 from engine.meters import Meters
+from engine.obedience import obey
 from engine.placement import Placed
 from engine.quorum import HOME, Quorum
 from engine.ranges import Ranges, blocks_of, ranges_of
@@ -46,7 +50,7 @@ class Tick:
     now_ns: int
 
 
-Work = Readings | Series | Tick
+Work = Readings | Series | Tick | Act
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class Shard:
         "banks",
         "catalogue",
         "clock",
-        "episodes",
+        "desks",
         "layout",
         "meters",
         "quorum",
@@ -164,12 +168,12 @@ class Shard:
             self._bank(number, bank_plan, bank_columns, anomalies)
             for number, bank_plan in enumerate(plans)
         )
-        self.episodes = {
-            rule.name: Episodes(rule, catalogue, status=settings.status, meters=meters)
-            for bank in self.banks
-            for rule in (*bank.plan.reading_rules, *bank.plan.pane_rules)
-        }
         status = settings.status
+        self.desks = {
+            (bank.number, rule.plan.name): _desk(bank, rule, catalogue, status, meters)
+            for bank in self.banks
+            for rule in bank.rules
+        }
         self.quorum = Quorum(placed, layout, catalogue, status=status, meters=meters)
         self.told: list[Message] = []
         # How many episodes those rules and sensors had that are gone (engine/adoption.py).
@@ -211,6 +215,9 @@ class Shard:
             if isinstance(item, Tick):
                 self.clock.tick(item.now_ns)
                 continue
+            if isinstance(item, Act):
+                self._obey(item)
+                continue
             for admitted in self.clock.admit(item):
                 for bank, part in self._by_bank(admitted):
                     self._take(bank, part)
@@ -220,6 +227,19 @@ class Shard:
         self._end_timers()
         told, self.told = self.told, []
         return told
+
+    def _obey(self, act: Act) -> None:
+        """What stands before an act in the journal is judged before it is obeyed."""
+        self._close_panes()
+        self._end_timers()
+        orders = obey(
+            act,
+            desks=self.desks,
+            groups=self.quorum.groups,
+            time_of=self.clock.time_of,
+            catalogue=self.catalogue,
+        )
+        self.told.extend(orders)
 
     def _by_bank(
         self, admitted: Admitted | AdmittedSeries
@@ -328,9 +348,10 @@ class Shard:
         if columns is not None:
             at = np.searchsorted(columns.measures.rows, changes["row"])
             share = columns.coverage()[at].astype(np.float64)
-        share = np.where(changes["blind"] == 1, 0.0, share)
-        sensor = bank.sensor[changes["row"]]
-        self.told.extend(self.episodes[plan.name].tell(changes, sensor, share))
+        desk = self.desks[bank.number, plan.name]
+        for change, known in zip(changes, share, strict=True):
+            more = desk.rows.evidence(change, 0.0 if change["blind"] else float(known))
+            self.told.extend(desk.tell(change, more))
 
     def live_count(self) -> int:
         """Sensors that have been heard within three of their periods, by their sites' clocks."""
@@ -356,6 +377,9 @@ class Shard:
                 found |= bank.anomaly.columns()
             for rule in bank.rules:
                 found |= rule.columns()
+        for (number, name), desk in self.desks.items():
+            if not desk.is_clear:
+                found[desk_name(self.banks[number].windows.name, name)] = desk.packed()
         return found | dict(self.quorum.columns())
 
     def restore(self, saved: Columns) -> None:
@@ -364,8 +388,12 @@ class Shard:
             if bank.anomaly is not None:
                 bank.anomaly.restore(saved, None)
         self.quorum.restore(saved)
+        for (number, rule), desk in self.desks.items():
+            packed = saved.get(desk_name(self.banks[number].windows.name, rule))
+            if packed is not None:
+                desk.unpack(packed.view(np.uint8))
         for name, column in self.columns().items():
-            if name.startswith(("model/", HOME)):
+            if name.startswith(("model/", "desk/", HOME)):
                 continue
             before = saved.get(name)
             if before is None:
@@ -375,6 +403,18 @@ class Shard:
         for bank in self.banks:
             for rule in bank.rules:
                 rule.wake()
+
+
+def desk_name(type_name: str, rule: str) -> str:
+    """The name under which a rule's desk is saved."""
+    return f"desk/{type_name}/{rule}"
+
+
+def _desk(
+    bank: Bank, rule: Latches, catalogue: Catalogue, status: str, meters: Meters
+) -> Desk[SensorBoard]:
+    episodes = Episodes(rule.plan, catalogue, status=status, meters=meters)
+    return Desk(rule.plan.rule, SensorBoard(rule, bank.sensor, episodes))
 
 
 def as_saved(before: NDArray[np.generic], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:

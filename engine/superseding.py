@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.courses import Course, Mark
 from engine.episodes import EXPIRES_AFTER_NS, Body, Message, episode_id
 from engine.shard import Shard
 from engine.store import Snapshot
@@ -32,6 +33,7 @@ def facts_of_rule(plan: RulePlan) -> dict[str, object]:
         "version": plan.version,
         "digest": plan.digest,
         "hazard": rule.hazard,
+        "mode": rule.mode,
         "unit": plan.unit,
         # Scales are straight lines: what 0 and 1 are shown as tells the rest.
         "shown": [plan.shown(0.0), plan.shown(1.0)],
@@ -57,16 +59,24 @@ def facts_of_sites(shard: Shard) -> list[dict[str, object]]:
 
 
 def superseded(
-    snapshot: Snapshot, bank: Facts, name: str, *, status: str, kept: Sequence[int]
+    snapshot: Snapshot,
+    bank: Facts,
+    name: str,
+    *,
+    status: str,
+    kept: Sequence[int],
+    courses: Mapping[int, Course],
 ) -> Iterator[Message]:
     """End the open warnings of one rule, all but those of the rows that are kept.
 
-    bank  the facts of the bank that the rule judged
-    name  of the rule, with its pack
+    bank     the facts of the bank that the rule judged
+    name     of the rule, with its pack
+    courses  what had been told of its rows, where that was remembered
     """
     latch = snapshot.columns[f"latch/{name}/line"].view(standing.LATCH)
     episode = snapshot.columns[f"latch/{name}/episode"].view(standing.EPISODE)
     is_open = latch["grade"] > 0
+    is_open[[row for row, course in courses.items() if course.told.grade > 0]] = True
     is_open[list(kept)] = False
     sensors = names_of(bank)
     sites = _list(snapshot.facts["sites"])
@@ -75,14 +85,24 @@ def superseded(
     rule = _map(_map(snapshot.facts["rules"])[name])
     for row in np.flatnonzero(is_open):
         place = int(np.searchsorted(site_rows, row, side="right")) - 1
-        body = _body(rule, _map(sites[place]), sensors[row], latch[row], episode[row])
+        told = _told(latch[row], episode[row], courses.get(int(row)))
+        body = _body(rule, _map(sites[place]), sensors[row], latch[row], told)
         ended_ns = max(int(clock_ns[place]), int(episode[row]["last_ns"]))
         body |= {"event_time": ended_ns, "expires": ended_ns + EXPIRES_AFTER_NS, "status": status}
-        yield f"warning/none/{rule['hazard']}/{body['division']}/{body['site']}", body
+        branch = "shadow" if rule.get("mode") == "shadow" else "warning"
+        yield f"{branch}/none/{rule['hazard']}/{body['division']}/{body['site']}", body
 
 
-def _body(rule: Facts, site: Facts, sensor: str, line: np.void, tale: np.void) -> Body:
-    grade = Grade(int(line["grade"])).word
+def _told(line: np.void, episode: np.void, course: Course | None) -> Mark:
+    if course is not None:
+        return course.told
+    mark = Mark(int(episode["ordinal"]), int(episode["revision"]), int(line["grade"]))
+    mark.peak = int(line["peak"])
+    return mark
+
+
+def _body(rule: Facts, site: Facts, sensor: str, line: np.void, told: Mark) -> Body:
+    grade = Grade(told.grade).word
     zero, one = (float(str(shown)) for shown in _list(rule["shown"]))
     value = zero + (one - zero) * float(line["value"])
     title = _map(rule["title"])
@@ -90,12 +110,12 @@ def _body(rule: Facts, site: Facts, sensor: str, line: np.void, tale: np.void) -
     title_en = title.get("en") or title.get("zh") or rule["rule"]
     seen = {"sensor": sensor, "time": int(line["seen_ns"]), "value": value, "quality": 0}
     return {
-        "id": episode_id(str(rule["pack"]), str(rule["rule"]), sensor, int(tale["ordinal"])),
-        "revision": int(tale["revision"]) + 1,
+        "id": episode_id(str(rule["pack"]), str(rule["rule"]), sensor, told.ordinal),
+        "revision": told.revision + 1,
         "event": "superseded",
         "grade": "none",
         "previous": grade,
-        "peak": Grade(int(line["peak"])).word,
+        "peak": Grade(told.peak).word,
         **{key: rule[key] for key in ("pack", "rule", "version", "digest", "hazard", "unit")},
         "urgency": "past",
         "trend": "steady",

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from engine.courses import Facts, Told
 from engine.episodes import Body, Episodes, Message, Subject
 from engine.instance_columns import InstanceRows, InstanceState
 from engine.meters import Meters
@@ -33,16 +34,18 @@ class Tidings:
         self.episodes = Episodes(plan, catalogue, status=status, meters=meters)
         self.subjects: dict[int, Subject] = {}
 
-    def tell(self, changes: np.ndarray[tuple[int], np.dtype[np.void]]) -> Iterator[Message]:
-        """Write a warning for each change; what holds now held when they happened."""
-        for change in changes:
-            row = int(change["row"])
-            more: Body = {
-                "evidence": self.evidence(row),
-                "why": self.reasons(row, max(int(change["grade"]), int(change["previous"]))),
-            }
-            coverage = 0.0 if change["blind"] else self.state.coverage(row)
-            yield self.episodes.warning(change, self.subject(row), coverage=coverage, more=more)
+    def facts(self, change: np.void) -> Facts:
+        """What holds now, when a change happens: evidence, reasons, how much is known."""
+        row = int(change["row"])
+        return {
+            "evidence": self.evidence(row),
+            "why": self.reasons(row, max(int(change["grade"]), int(change["previous"]))),
+            "coverage": 0.0 if change["blind"] else self.state.coverage(row),
+        }
+
+    def write(self, told: Told) -> Message:
+        """Write a warning about an instance."""
+        return self.episodes.warning(told, self.subject(int(told.change["row"])))
 
     def evidence(self, row: int) -> list[Body]:
         """What the members told last: those that meet a condition first."""

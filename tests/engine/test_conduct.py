@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.conduct import Conduct
-from engine.courses import Stay
+from engine.courses import Stay, courses_of, pack_courses
 from kernels.standing import CHANGE, EVENT_NAMES
 from rules import book as rule_book
 from rules.grade import Grade
@@ -74,10 +74,10 @@ def conducted(policy, feed, acts, end, horizons=()):
             found = conduct.acknowledge(0, second * NS)
         else:
             # Saved and restored in the middle of everything.
-            packed = conduct.packed()
+            packed = pack_courses(conduct.courses)
             conduct = Conduct(conduct.rule)
             conduct.plain = False
-            conduct.unpack(packed)
+            conduct.courses = courses_of(packed)
             found = conduct.advance(lambda row, limit=second: limit * NS)
         said += [as_tuple(told) for told in found]
     said += [as_tuple(told) for told in conduct.advance(lambda row: end * NS)]

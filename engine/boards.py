@@ -1,0 +1,62 @@
+"""Boards: the rows of a rule as its desk sees them, who speaks for them and how they are reset."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.courses import Facts, Told
+from engine.episodes import Episodes, Message
+from engine.latches import Latches
+from engine.tidings import Tidings
+
+
+@dataclass(frozen=True, slots=True)
+class SensorBoard:
+    """The rows of one rule in one bank; `sensor` has their numbers in the catalogue."""
+
+    latches: Latches
+    sensor: NDArray[np.int32]
+    episodes: Episodes
+
+    def write(self, told: Told) -> Message:
+        """Make the message of what is told."""
+        return self.episodes.about(told, int(self.sensor[told.change["row"]]))
+
+    def reset(self, row: int, now_ns: int) -> NDArray[np.void]:
+        """Let the row's latched grades go."""
+        return _reset(self.latches, row, now_ns)
+
+    def facts(self, change: np.void) -> Facts:
+        """What is known of a change that an operator has asked for."""
+        return self.evidence(change, 0.0 if change["blind"] else 1.0)
+
+    def evidence(self, change: np.void, coverage: float) -> Facts:
+        """What is known of a change."""
+        return self.episodes.facts(change, int(self.sensor[change["row"]]), coverage)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceBoard:
+    """The rows of one rule on instances of several sensors."""
+
+    latches: Latches
+    tidings: Tidings
+
+    def write(self, told: Told) -> Message:
+        """Make the message of what is told."""
+        return self.tidings.write(told)
+
+    def reset(self, row: int, now_ns: int) -> NDArray[np.void]:
+        """Let the instance's latched grades go."""
+        return _reset(self.latches, row, now_ns)
+
+    def facts(self, change: np.void) -> Mapping[str, object]:
+        """What is known of a change."""
+        return self.tidings.facts(change)
+
+
+def _reset(latches: Latches, row: int, now_ns: int) -> NDArray[np.void]:
+    found = list(latches.reset(np.array([row], dtype=np.int64), now_ns))
+    return np.concatenate(found) if found else np.zeros(0, dtype=latches.buffer.dtype)
