@@ -12,7 +12,7 @@ shadow.  The latches go on underneath: what they say is never lost, only told di
 A rule without any of these keywords, and without an act on a row, is told as its latches say.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -33,12 +33,13 @@ RAISED, UPGRADED, DOWNGRADED, CLEARED, UPDATED, BLINDED, RESTORED = range(7)
 class Conduct:
     """The conduct of one rule on the rows of one bank, or on its instances."""
 
-    __slots__ = ("courses", "plain", "rule")
+    __slots__ = ("courses", "plain", "restless", "rule")
 
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self.plain = not (rule.flap or rule.budget or rule.escalate)
         self.courses: dict[int, Course] = {}
+        self.restless: set[int] = set()
 
     def take(self, change: np.void, more: Facts) -> Iterator[Told]:
         """Follow the latches; timers of a row that end before a change are told before it."""
@@ -55,11 +56,13 @@ class Conduct:
         yield from self._settle(row, course, now_ns)
         if self.plain and course.is_over:
             del self.courses[row]
+        self._note(row)
 
     def advance(self, horizon_ns: Callable[[int], int]) -> Iterator[Told]:
         """Tell what came due strictly before the horizon of each row."""
-        for row, course in self.courses.items():
-            yield from self._run(row, course, horizon_ns(row))
+        for row in sorted(self.restless):
+            yield from self._run(row, self.courses[row], horizon_ns(row))
+            self._note(row)
 
     def shelve(self, row: int, stay: Stay, now_ns: int) -> Iterator[Told]:
         """Take a row off the board for a while; `until_ns` is cut to what the rule allows."""
@@ -73,6 +76,7 @@ class Conduct:
         if until_ns > now_ns:
             course.stays.append(Stay(stay.why, until_ns))
         yield from self._settle(row, course, now_ns)
+        self._note(row)
 
     def acknowledge(self, row: int, now_ns: int) -> Iterator[Told]:
         """Somebody has seen the warning of a row; nothing is told where there is none."""
@@ -88,6 +92,7 @@ class Conduct:
         course.is_acknowledged = True
         course.told.revision += 1
         course.last_ns = now_ns
+        self._note(row)
         yield self._record(row, course, course.told.grade, (UPDATED, "acknowledged"))
 
     def inhibit(self, row: int, source: str, cap: Grade | None, now_ns: int) -> Iterator[Told]:
@@ -97,6 +102,7 @@ class Conduct:
         self._end_stays(course, now_ns)
         course.inhibitors[source] = -1 if cap is None else int(cap)
         yield from self._settle(row, course, now_ns)
+        self._note(row)
 
     def release(self, row: int, source: str, now_ns: int) -> Iterator[Told]:
         """The other rule no longer holds this row down."""
@@ -105,10 +111,21 @@ class Conduct:
         self._end_stays(course, now_ns)
         course.inhibitors.pop(source, None)
         yield from self._settle(row, course, now_ns)
+        self._note(row)
 
-    def next_due_ns(self) -> int:
-        """When something comes due by itself; FOREVER_NS if nothing does."""
-        return min((self._due_ns(course) for course in self.courses.values()), default=FOREVER_NS)
+    def take_over(self, courses: Mapping[int, Course]) -> None:
+        """Go on from courses that were saved."""
+        self.courses = dict(courses)
+        for row in self.courses:
+            self._note(row)
+
+    def _note(self, row: int) -> None:
+        """Remember whether something will come due for a row by itself."""
+        course = self.courses.get(row)
+        if course is not None and self._due_ns(course) < FOREVER_NS:
+            self.restless.add(row)
+        else:
+            self.restless.discard(row)
 
     def _suppression(self, why: str) -> Suppression:
         default = SHELF_DEFAULT if why == "shelved" else UPKEEP_DEFAULT

@@ -61,13 +61,15 @@ AnyRows = TypeVar("AnyRows", bound=Rows)
 class Desk(Generic[AnyRows]):
     """The desk of one rule.
 
-    is_held  another rule may hold this one down, so every change waits for that rule's verdict
+    is_held    another rule may hold this one down, so every change waits for that rule's verdict
+    listeners  hear what is told, before it is written
     """
 
     rule: Rule
     rows: AnyRows
     is_held: bool = False
     conduct: Conduct = field(init=False)
+    listeners: list[Callable[[Told], None]] = field(default_factory=list)
     waiting: dict[int, list[_Waiting]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=count)
 
@@ -106,7 +108,7 @@ class Desk(Generic[AnyRows]):
         """
         for row in sorted(self.waiting):
             yield from self._flush_row(row, known_ns(row))
-        if self.conduct.courses:
+        if self.conduct.restless:
             yield from self._written(self.conduct.advance(self._limit(known_ns)))
 
     def _limit(self, known_ns: Callable[[int], int]) -> Callable[[int], int]:
@@ -152,7 +154,10 @@ class Desk(Generic[AnyRows]):
                 yield from self._written(conduct.shelve(row, stay, now_ns))
 
     def _written(self, found: Iterator[Told]) -> Iterator[Message]:
-        return (self.rows.write(told) for told in found)
+        for told in found:
+            for listener in self.listeners:
+                listener(told)
+            yield self.rows.write(told)
 
     def _wait(self, row: int, now_ns: int, sort: int, what: str, content: list[object]) -> None:
         one = _Waiting(now_ns, sort, next(self.numbers), what, content)
@@ -179,7 +184,7 @@ class Desk(Generic[AnyRows]):
         """Take it over; `renumbered` says which row of today each old row is."""
         version, conduct, waiting = msgpack.unpackb(saved.tobytes(), strict_map_key=False)
         assert version == VERSION, f"a desk of version {version}"
-        self.conduct.courses = courses_of(np.frombuffer(conduct, dtype=np.uint8), renumbered)
+        self.conduct.take_over(courses_of(np.frombuffer(conduct, dtype=np.uint8), renumbered))
         self.waiting = {}
         for old, rows in waiting.items():
             row = old if renumbered is None else renumbered.get(old, -1)

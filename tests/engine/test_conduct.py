@@ -77,7 +77,7 @@ def conducted(policy, feed, acts, end, horizons=()):
             packed = pack_courses(conduct.courses)
             conduct = Conduct(conduct.rule)
             conduct.plain = False
-            conduct.courses = courses_of(packed)
+            conduct.take_over(courses_of(packed))
             found = conduct.advance(lambda row, limit=second: limit * NS)
         said += [as_tuple(told) for told in found]
     said += [as_tuple(told) for told in conduct.advance(lambda row: end * NS)]
