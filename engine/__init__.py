@@ -17,7 +17,8 @@ Walking with a frame, from the gateway to the siren:
     Which sensors make an instance of a rule?         instances, geography; placement
     What do they tell, and what do they say together? signals, quorum; groups: instance_columns,
                                                       tidings
-    How does a warning behave towards people?         conduct: courses
+    How does a warning behave towards people?         conduct: courses; desk, boards
+    What may operators do to it?                      acts; obedience; duty
     What are people told?                             episodes
     Where does a warning become final?                sinks: ledger, positions, content
     Who publishes it, and answers about the past?     publisher, replay
@@ -27,7 +28,7 @@ The rooms of that walk (intake, decode, clock, windows, features, anomaly, condu
 sinks) do not
 know each other. Corridors join them:
 
-    Inside one shard?                                 shard; ranges of rows; leap, over panes
+    Inside one shard?                                 shard; bank; ranges of rows; leap, over panes
                                                       that say nothing new
     The whole flow on one page?                       dataflow; ports is all that Bytewax touches;
                                                       allowance
@@ -38,7 +39,7 @@ know each other. Corridors join them:
 
 Around the walk:
 
-    What may be typed?                                cli, author_cli; __main__
+    What may be typed?                                cli, author_cli, duty_cli; __main__
     What does a file mean, and what is wrong in it?   config, document, amounts, endpoints
     What is known before the first frame?             registry: csv_text, sensor_types; sorts
     Do rules, models and catalogue fit together?      links: calendar_links; check

@@ -15,11 +15,12 @@ from dataclasses import dataclass, fields, is_dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.bank import Bank, desk_name
 from engine.courses import Course
 from engine.desk import courses_in
 from engine.latches import Latches
 from engine.reconsidering import compared, reconsider
-from engine.shard import Bank, Shard, as_saved, desk_name
+from engine.shard import Shard, as_saved
 from engine.store import Snapshot
 from engine.superseding import facts_of_rule, facts_of_sites, names_of, superseded
 from kernels import onset, panes, raw, stage, standing

@@ -26,10 +26,13 @@ def _span_s(context: click.Context, parameter: click.Parameter, text: str) -> fl
         raise click.BadParameter(message, context, parameter) from None
 
 
-def _hand_over(what: str, target: str, http: str, who: str, **more: object) -> int:
+def _hand_over(
+    what: str, target: str, http: str, who: str, *, seconds: float = 0.0, reason: str = ""
+) -> int:
     from engine.duty import act
 
-    return act(http, {"what": what, "target": target, "who": who or getpass.getuser(), **more})
+    wish = {"what": what, "target": target, "seconds": seconds, "reason": reason}
+    return act(http, {**wish, "who": who or getpass.getuser()})
 
 
 @click.command("shelve")

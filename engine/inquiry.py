@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from engine.acts import Act
 from engine.assembly import Assembly
+from engine.bank import Bank
 from engine.columns import Readings, Series
 from engine.drive import ClosedJournal, Drive
 from engine.episodes import Body, Message
 from engine.errors import UsageError
 from engine.latches import Latches
 from engine.layout import lay_out_sites
-from engine.shard import Bank, Shard, Tick, Work
+from engine.shard import Shard, Tick, Work
 from engine.variants import SeenColumns
 from rules import expression as ex
 from rules.errors import did_you_mean

@@ -9,23 +9,21 @@ A shard knows no socket, no wall clock, no Bytewax.  Its state is columns, saved
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.acts import Act
 from engine.anomaly import Anomaly
-from engine.boards import SensorBoard
+from engine.bank import Bank, desk_name, desk_of, make_bank
 from engine.clock import Clock
 from engine.columns import Admitted, AdmittedSeries, Readings, Series
-from engine.desk import Desk
-from engine.episodes import Episodes, Message
-from engine.features import Attributes
+from engine.episodes import Message
 from engine.latches import Changes, Latches
 from engine.layout import Layout
-from engine.leap import AgeingRules, Outlook
-from engine.measures import ALWAYS_KNOWN, Measures
+from engine.leap import Outlook
+from engine.measures import Measures
 from engine.meters import Meters
 from engine.obedience import obey
 from engine.placement import Placed
@@ -33,12 +31,9 @@ from engine.quorum import HOME, Quorum
 from engine.ranges import Ranges, blocks_of, ranges_of
 from engine.registry import Catalogue
 from engine.variants import SeenColumns, pane_columns
-from engine.verdicts import Verdicts
-from engine.windows import Windows, bank_table, card_table, extremes
+from engine.windows import bank_table, card_table, extremes
 from kernels.stage import OUTCOMES
-from rules.ageing import ageing
-from rules.needs import RAW_FEATURES
-from rules.plan import STALE_NS_MIN, BankPlan, Plan, RulePlan
+from rules.plan import STALE_NS_MIN, Plan, RulePlan
 
 Columns = Mapping[str, NDArray[np.generic]]
 
@@ -60,67 +55,6 @@ class ShardSettings:
     silence_ns: int
     future_max_ns: int
     status: str
-
-
-@dataclass(frozen=True)
-class Bank:
-    """One sensor type in one shard: its rooms."""
-
-    number: int
-    plan: BankPlan
-    rows: slice
-    sensor: NDArray[np.int32]
-    windows: Windows
-    attributes: Attributes
-    reading_rules: tuple[Latches, ...]
-    pane_rules: tuple[Latches, ...]
-    anomaly: Anomaly | None
-
-    @cached_property
-    def verdicts(self) -> Verdicts:
-        """The conditions of all rules on windows."""
-        return Verdicts([rule.variants for rule in self.pane_rules], self.attributes)
-
-    @property
-    def rules(self) -> tuple[Latches, ...]:
-        """All rules on this type, those on readings first."""
-        return (*self.reading_rules, *self.pane_rules)
-
-    def is_at_rest(self, site: int, site_rows: NDArray[np.int64]) -> bool:
-        """No rule on windows waits for a time to come at a site."""
-        low, high = int(site_rows[site]), int(site_rows[site + 1])
-        return all(rule.is_at_rest(low, high) for rule in self.pane_rules)
-
-    @cached_property
-    def ageing(self) -> AgeingRules | None:
-        """The rules on ages, with what they compare; None where their future cannot be told."""
-        features = [feature for rule in self.plan.watched for feature in rule.features]
-        if self.plan.signal_rules and any(f.name in RAW_FEATURES for f in features):
-            return None
-        found = []
-        for rule in self.pane_rules:
-            pairs = ageing(rule.plan)
-            if pairs is None:
-                return None
-            if pairs:
-                found.append((rule, pairs))
-        return found
-
-    @cached_property
-    def panes_remembered(self) -> int | None:
-        """Empty panes after which all measures but ages stay as they are; None: they never do."""
-        learnt = () if self.anomaly is None else self.anomaly.plan.features
-        if self.ageing is None:
-            return None
-        if any(rule.asks_calendar for rule in self.plan.pane_rules):
-            return None
-        if any(f.name in ALWAYS_KNOWN for f in learnt):
-            return None
-        period_ns = int(self.windows.period_ns.max(initial=0))
-        stale_ns = [rule.stale_ns(period_ns) for rule in self.plan.watched]
-        stale_ns.append(int(self.windows.stale_ns.max(initial=0)))
-        reach_ns = max(self.plan.reach_ns, *stale_ns) + self.plan.offset_ns
-        return -(-reach_ns // self.plan.pane_ns) + 1
 
 
 class Shard:
@@ -165,12 +99,16 @@ class Shard:
             future_max_ns=settings.future_max_ns,
         )
         self.banks = tuple(
-            self._bank(number, bank_plan, bank_columns, anomalies)
+            make_bank(
+                *(number, bank_plan, layout, catalogue),
+                bank_columns=bank_columns,
+                anomalies=anomalies,
+            )
             for number, bank_plan in enumerate(plans)
         )
         status = settings.status
         self.desks = {
-            (bank.number, rule.plan.name): _desk(bank, rule, catalogue, status, meters)
+            (bank.number, rule.plan.name): desk_of(bank, rule, catalogue, status, meters)
             for bank in self.banks
             for rule in bank.rules
         }
@@ -180,34 +118,6 @@ class Shard:
         self.retired: dict[str, int] = {}
         # Sees what a rule on windows is about to be judged by; for whoever asks why.
         self.watcher: Callable[[Latches, SeenColumns], None] | None = None
-
-    def _bank(
-        self,
-        number: int,
-        plan: BankPlan,
-        bank_columns: NDArray[np.void],
-        anomalies: Mapping[str, Anomaly],
-    ) -> Bank:
-        rows = slice(int(self.layout.bank_start[number]), int(self.layout.bank_start[number + 1]))
-        sensor = self.layout.sensor[rows]
-        period_ns = self.catalogue.sensors.period_ns[sensor]
-        site_rows = self.layout.site_rows[number]
-        attributes = Attributes(self.catalogue, sensor)
-
-        def latches(rules: Sequence[RulePlan]) -> tuple[Latches, ...]:
-            return tuple(Latches(rule, period_ns, site_rows, attributes) for rule in rules)
-
-        return Bank(
-            number=number,
-            plan=plan,
-            rows=rows,
-            sensor=sensor,
-            windows=Windows(plan, bank_columns, number, period_ns),
-            attributes=attributes,
-            reading_rules=latches(plan.reading_rules),
-            pane_rules=latches(plan.pane_rules),
-            anomaly=anomalies.get(plan.sort.name),
-        )
 
     def advance(self, work: Sequence[Work]) -> list[Message]:
         """Take work in the journal's order; return the warnings that follow from it."""
@@ -388,8 +298,8 @@ class Shard:
             if bank.anomaly is not None:
                 bank.anomaly.restore(saved, None)
         self.quorum.restore(saved)
-        for (number, rule), desk in self.desks.items():
-            packed = saved.get(desk_name(self.banks[number].windows.name, rule))
+        for (number, rule_name), desk in self.desks.items():
+            packed = saved.get(desk_name(self.banks[number].windows.name, rule_name))
             if packed is not None:
                 desk.unpack(packed.view(np.uint8))
         for name, column in self.columns().items():
@@ -403,18 +313,6 @@ class Shard:
         for bank in self.banks:
             for rule in bank.rules:
                 rule.wake()
-
-
-def desk_name(type_name: str, rule: str) -> str:
-    """The name under which a rule's desk is saved."""
-    return f"desk/{type_name}/{rule}"
-
-
-def _desk(
-    bank: Bank, rule: Latches, catalogue: Catalogue, status: str, meters: Meters
-) -> Desk[SensorBoard]:
-    episodes = Episodes(rule.plan, catalogue, status=status, meters=meters)
-    return Desk(rule.plan.rule, SensorBoard(rule, bank.sensor, episodes))
 
 
 def as_saved(before: NDArray[np.generic], dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
