@@ -43,11 +43,12 @@ Around the walk:
     What does a file mean, and what is wrong in it?   config, document, amounts, endpoints
     What is known before the first frame?             registry: csv_text, sensor_types; sorts
     Do rules, models and catalogue fit together?      links: calendar_links; check
-    Do the tests of a pack hold?                      trial
+    Do the tests of a pack hold?                      trying: trial, scene, expecting, reasons
+    What do the tests of a pack leave open?           coverage, generated, mutation
     How is the engine driven without a flow?          drive
     What does a journal tell when it is played again? replaying: rerun, tales, truths; tables
     What would other rules change?                    planning
-    Why was it told, and why not?                     explaining: inquiry, account
+    Why was it told, and why not?                     explaining: inquiry, account, lone_row
     What does a code mean?                            explain: pages; nearest
     What can be seen in a minute?                     demo, plant
     What ends a command, and with which code?         errors

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.inquiry import Finding
+from engine.lone_row import LoneRow
 from engine.measures import ALWAYS_KNOWN
 from engine.tables import span_text as human
 from kernels.latch import FROZEN
 from rules import expression as ex
-from rules import judge
 from rules.grade import Grade
 from rules.overriding import holds, matches
 from rules.pack import Override
@@ -89,31 +88,12 @@ class Account:
     @property
     def plan(self) -> RulePlan:
         """The rule, as it judges this sensor."""
-        return self.finding.rule.plan
-
-
-class _Row:
-    """The columns of a single row, as the conditions saw them."""
-
-    row_count = 1
-
-    def __init__(self, finding: Finding) -> None:
-        self.finding = finding
-
-    def feature(self, feature: ex.Feature) -> NDArray[np.floating]:
-        """What a feature was; unknown where nothing was judged yet."""
-        return np.array([self.finding.features.get(feature, np.nan)])
-
-    def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]:
-        """What an attribute is."""
-        kind = object if attribute.is_text else np.float64
-        nothing = None if attribute.is_text else np.nan
-        return np.array([self.finding.attributes.get(attribute, nothing)], dtype=kind)
+        return self.finding.plan
 
 
 def account_of(finding: Finding) -> Account:
     """Take a finding apart."""
-    plan = finding.rule.plan
+    plan = finding.plan
     _forget_stale(finding)
     said = finding.messages
     is_blind = any(body["event"] == "blind" for body in said) and (
@@ -133,7 +113,7 @@ def _forget_stale(finding: Finding) -> None:
     """A reading that is older than `stale_after` is no longer known."""
     now_ns = finding.question.time_ns
     stale_ns = int(finding.rule.stale_ns[finding.row])
-    if finding.judged_ns is None or not finding.rule.plan.is_per_reading:
+    if finding.judged_ns is None or not finding.plan.is_per_reading:
         return
     if now_ns - finding.judged_ns >= stale_ns:
         finding.features = dict.fromkeys(finding.features, float("nan"))
@@ -170,8 +150,9 @@ class _Clauses:
 
     def __init__(self, finding: Finding) -> None:
         self.finding = finding
-        self.columns = _Row(finding)
-        self.plan = finding.rule.plan
+        now_ns = finding.question.time_ns
+        self.row = LoneRow(finding.rule, finding.row, finding.features, now_ns)
+        self.plan = finding.plan
         self.teller = Teller(self.plan.rule.input.unit)
 
     def of(self, node: ex.Node, depth: int = 0) -> Iterator[Clause]:
@@ -179,34 +160,30 @@ class _Clauses:
         match node:
             case ex.And(items=items) | ex.Or(items=items):
                 word = "all of" if isinstance(node, ex.And) else "any of"
-                yield Clause(depth, word, self._truth(node))
+                yield Clause(depth, word, self.row.truth(node))
                 for item in items:
                     yield from self.of(item, depth + 1)
             case ex.Not(operand=operand):
-                yield Clause(depth, "not", self._truth(node))
+                yield Clause(depth, "not", self.row.truth(node))
                 yield from self.of(operand, depth + 1)
             case ex.Compare(operators=(operator,), operands=(left, right)):
                 yield self._comparison(node, operator, left, right, depth)
             case _:
-                truth = self._truth(node)
+                truth = self.row.truth(node)
                 reason = "" if truth is not None else self._reason(node)
                 yield Clause(depth, self.teller.text(node), truth, reason=reason)
-
-    def _truth(self, node: ex.Node) -> bool | None:
-        found = judge.truth(node, self.columns)
-        return None if found.unknown[0] else bool(found.true[0])
 
     def _comparison(
         self, node: ex.Node, operator: str, left: ex.Node, right: ex.Node, depth: int
     ) -> Clause:
         """`mean(15s) = 1.04 % >= 1.5 %`, and how far it is from that."""
-        truth = self._truth(node)
+        truth = self.row.truth(node)
         reason = "" if truth is not None else self._reason(node)
         text = self.teller.text(node)
         if _is_text(left) or _is_text(right):
-            shown = self.finding.attributes.get(left) if isinstance(left, ex.Attribute) else None
+            shown = self.row.attribute(left)[0] if isinstance(left, ex.Attribute) else None
             return Clause(depth, text, truth, value=str(shown or ""), reason=reason)
-        a, b = self._number(left), self._number(right)
+        a, b = self.row.number(left), self.row.number(right)
         # The side that is measured is shown with its value, whichever it is.
         measured = right if ex.constant(left) is not None else left
         value = self.teller.value(b if measured is right else a, measured)
@@ -220,15 +197,11 @@ class _Clauses:
         exact = "exactly" if margin == 0 else f"{told} {way}"
         return Clause(depth, text, truth, value, float(margin), exact, reason)
 
-    def _number(self, node: ex.Node) -> float:
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return float(np.asarray(judge.number(node, self.columns)).reshape(-1)[0])
-
     def _reason(self, node: ex.Node) -> str:
         """Why a condition is unknown: of each unknown part, what is missing."""
         reasons = [self._why_unknown(feature) for feature in ex.features(node)]
         for attribute in ex.attributes(node):
-            known = self.finding.attributes.get(attribute)
+            known = self.row.attribute(attribute)[0]
             if known is None or (isinstance(known, float) and np.isnan(known)):
                 reasons.append(f"{attribute.scope}.{attribute.name} is empty in the catalogue")
         return "; ".join(dict.fromkeys(reason for reason in reasons if reason))
@@ -269,7 +242,7 @@ def is_good(reading: tuple[int, float, int]) -> bool:
 
 def _inputs(finding: Finding, window_ns: int | None = None) -> Inputs:
     """The readings of a window, the longest of the rule where none is named."""
-    plan, now_ns = finding.rule.plan, finding.question.time_ns
+    plan, now_ns = finding.plan, finding.question.time_ns
     stale_ns = int(finding.rule.stale_ns[finding.row])
     lengths = [length for feature in plan.features for length in feature.windows_ns]
     window_ns = window_ns or max(lengths, default=stale_ns)
@@ -304,5 +277,5 @@ def _overrides(finding: Finding) -> tuple[Override, ...]:
     }
     attributes |= {"sensor": finding.question.sensor, "site": catalogue.sites.name[site]}
     today = str(np.datetime64(finding.question.time_ns, "ns").astype("datetime64[D]"))
-    rule = finding.rule.plan.rule
+    rule = finding.plan.rule
     return tuple(o for o in rule.overrides if matches(o, attributes) and holds(o, today))

@@ -144,6 +144,11 @@ def assemble_kept(config: EngineConfig, digest: str, others: Sequence[Assembly])
     return made
 
 
+def assembly_of(config: EngineConfig, catalogue: Catalogue, book: Book) -> Assembly:
+    """A set that no files say, such as that of a test; ConfigError where it does not fit."""
+    return _assembled(config, (catalogue, ()), (book, {}), None)
+
+
 def stamp_of(catalogue: Path) -> Stamp:
     """How the files of a catalogue are now; nothing where one is missing."""
     try:

@@ -167,4 +167,62 @@ def explain(
     return _function("engine.explaining:explain")(words, options)
 
 
-COMMANDS: Final = (explain, plan, replay)
+@click.command("test")
+@click.argument("paths", type=EXISTING, nargs=-1, required=True)
+@click.option("--run", "match", default="", metavar="TEXT", help="Only tests named so.")
+@click.option(
+    "--generated/--no-generated",
+    default=True,
+    show_default=True,
+    help="Try thresholds from both sides, and a gap in each warning.",
+)
+@click.option(
+    "--coverage/--no-coverage",
+    default=True,
+    show_default=True,
+    help="Name grades of live rules that no test fires, or none keeps silent.",
+)
+@click.option(
+    "--mutate/--no-mutate",
+    default=False,
+    show_default=True,
+    help="Turn comparisons and move thresholds; name what no test notices.",
+)
+@click.option(
+    "--mutate-for",
+    "mutate_ns",
+    default="1min",
+    show_default=True,
+    callback=_span_ns,
+    metavar="DURATION",
+    help="How long to mutate, in all.",
+)
+@click.option("-q", "--quiet", "is_quiet", is_flag=True, help="Only what is wrong, and the sum.")
+def test(
+    paths: tuple[Path, ...],
+    *,
+    match: str,
+    generated: bool,
+    coverage: bool,
+    mutate: bool,
+    mutate_ns: int,
+    is_quiet: bool,
+) -> int:
+    """Run the tests that rule packs carry; PATHS are packs, folders, or an engine.yaml.
+
+    Ends with 1 when a test fails, with 3 when --mutate finds changes that no test notices.
+    """
+    from engine.check import packs_in
+
+    options = _function("engine.trying:TryOptions")(
+        match=match,
+        is_generating=generated,
+        is_mutating=mutate,
+        mutate_s=mutate_ns / 1e9,
+        is_covering=coverage,
+        is_quiet=is_quiet,
+    )
+    return _function("engine.trying:test")(packs_in(paths), options)
+
+
+COMMANDS: Final = (explain, plan, replay, test)

@@ -23,7 +23,6 @@ from engine import author_cli
 COMMANDS: Final = {
     "run": "engine.run:run",
     "check": "engine.check:check",
-    "test": "engine.trial:test",
     "feed": "engine.feed:feed",
     "listen": "engine.listen:listen",
     "demo": "engine.demo:demo",
@@ -136,15 +135,6 @@ def check_(
     bytes per sensor, memory, journal per day.
     """
     return _function("check")(paths, sets, deny_warnings=deny_warnings, as_json=as_json)
-
-
-@tocsin.command("test")
-@click.argument("paths", type=EXISTING, nargs=-1, required=True)
-def test_(paths: tuple[Path, ...]) -> int:
-    """Run the tests that rule packs carry; PATHs are packs, folders, or an engine.yaml."""
-    from engine.check import packs_in
-
-    return _function("test")(packs_in(paths))
 
 
 @tocsin.command("feed")

@@ -26,6 +26,7 @@ from engine.shard import Shard, Tick, Work
 from engine.variants import SeenColumns
 from rules import expression as ex
 from rules.errors import did_you_mean
+from rules.plan import RulePlan
 
 READINGS_KEPT: Final = 100_000
 
@@ -57,9 +58,13 @@ class Finding:
     latch: NDArray[np.void]
     judged_ns: int | None = None
     features: dict[ex.Feature, float] = field(default_factory=dict)
-    attributes: dict[ex.Attribute, object] = field(default_factory=dict)
     readings: list[tuple[int, float, int]] = field(default_factory=list)
     messages: list[Body] = field(default_factory=list)
+
+    @property
+    def plan(self) -> RulePlan:
+        """The rule with the settings of this sensor."""
+        return self.rule.variants.plan_of(self.row)
 
 
 def inquire(assembly: Assembly, journal: ClosedJournal, question: Question) -> Finding:
@@ -138,6 +143,8 @@ class _Watch:
         self.is_before = True
         self._has_later_pane = False
         bank, rule = _rule_of(shard, question, dense)
+        # What is known of a row is asked also while it is quiet.
+        rule.is_thorough = True
         row = dense - bank.rows.start
         self.finding = Finding(question, rule, bank, row, rule.latch[row : row + 1].copy())
         self.is_per_reading = rule in bank.reading_rules
@@ -185,8 +192,7 @@ class _Watch:
         seen_ns = int(found.latch["seen_ns"][0])
         if seen_ns > 0:
             found.judged_ns = seen_ns
-            found.features = dict.fromkeys(found.rule.plan.features, float(found.latch["value"][0]))
-            self._take_attributes(np.array([found.row]))
+            found.features = dict.fromkeys(found.plan.features, float(found.latch["value"][0]))
 
     def _on_pane(self, rule: Latches, columns: SeenColumns) -> None:
         """What a rule on windows is judged by at the end of a pane; before it is judged."""
@@ -202,20 +208,8 @@ class _Watch:
             return
         found.judged_ns = columns.measures.end_ns
         found.features = {
-            feature: float(columns.feature(feature)[at[0]]) for feature in rule.plan.features
+            feature: float(columns.feature(feature)[at[0]]) for feature in found.plan.features
         }
-        self._take_attributes(columns.measures.rows[at])
-
-    def _take_attributes(self, rows: NDArray[np.intp]) -> None:
-        found = self.finding
-        plan = found.rule.plan
-        for grade in plan.grades:
-            for condition in (grade.when, grade.clear):
-                for attribute in ex.attributes(condition) if condition else ():
-                    if attribute not in found.attributes:
-                        unit = plan.rule.input.unit
-                        column = found.bank.attributes.column(attribute, unit)
-                        found.attributes[attribute] = column[rows][0]
 
     def _note(self, item: Work) -> None:
         """Remember the readings of the sensor up to the instant."""

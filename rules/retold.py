@@ -32,10 +32,12 @@ def span_text(span_ns: int) -> str:
 class Teller:
     """Writes the expressions of one rule; quantities in the units of its input."""
 
-    __slots__ = ("scale", "unit")
+    __slots__ = ("member_of", "scale", "unit")
 
-    def __init__(self, unit: str) -> None:
+    def __init__(self, unit: str, member_of: str | None = None) -> None:
+        """Write in the scale of a unit; of one member of a set the input is not said again."""
         self.unit = unit
+        self.member_of = member_of
         self.scale = Scale(read_unit(unit)) if unit else None
 
     def amount(self, value: float, dimension: Dimension, *, is_point: bool) -> str:
@@ -98,9 +100,9 @@ class Teller:
             case ex.OrElse(first=first, second=second):
                 return f"or_else({self.text(first)}, {self.text(second)})"
             case ex.Vote(method=method, members=members, condition=inner):
-                return f"{_members(members)}.{method}({self.text(inner)})"
+                return f"{_members(members)}.{method}({self._of_member(members, inner)})"
             case ex.Gather(method=method, members=members, of=inner):
-                return f"{_members(members)}.{method}({self.text(inner)})"
+                return f"{_members(members)}.{method}({self._of_member(members, inner)})"
             case ex.Step(name=name):
                 return f"seq.{name}"
             case ex.OtherRule():
@@ -113,6 +115,9 @@ class Teller:
                 message = f"{type(node).__name__} has no text of its own"
                 raise AssertionError(message)
 
+    def _of_member(self, members: ex.Members, inner: Node) -> str:
+        return Teller(self.unit, members.input).text(inner)
+
     def _feature(self, feature: ex.Feature) -> str:
         """`p.mean(10s, offset=1d)`."""
         arguments = [] if feature.target is None else [self.text(feature.target)]
@@ -120,7 +125,7 @@ class Teller:
         if feature.offset_ns:
             arguments.append(f"offset={span_text(feature.offset_ns)}")
         arguments += [f"{name}={_option(name, value)}" for name, value in feature.options]
-        owner = f"{feature.input}." if feature.input else ""
+        owner = f"{feature.input}." if feature.input not in ("", self.member_of) else ""
         owner += f"{feature.stream}." if feature.stream else ""
         return f"{owner}{feature.name}" + (f"({', '.join(arguments)})" if arguments else "")
 
