@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.measures import Measures
+from engine.measures import ALWAYS_KNOWN, Measures
 from engine.stacks import AS_READ, Stacks, Window
 from engine.trails import Spans, Trail
 from kernels import panes, walk
@@ -85,7 +85,10 @@ class History:
             if self.smooth or self.peaks:
                 self._walk(pane, ranges, measures)
         for asked, ring in self.delays.items():
-            measures.delayed[asked] = _delayed(ring, pane, rows, measures.column(_now(asked)))
+            now = _now(asked)
+            measures.delayed[asked] = _delayed(
+                ring, pane, rows, (measures.figure(now), measures.share(now.feature))
+            )
 
     def _walk(self, pane: int, ranges: Ranges, measures: Measures) -> None:
         assert self.trail is not None
@@ -147,17 +150,22 @@ def _now(asked: Asked) -> Asked:
 
 
 def _delay(asked: Asked, pane_count: int, rows: int) -> Floats:
-    """The newest numbers of a feature, one per pane, the present one included."""
-    blank = 0.0 if asked.feature.name in ("count", "coverage") else np.nan
-    ring = aligned((pane_count + 1, rows), np.dtype(np.float64))
-    ring[...] = blank
+    """The newest numbers of a feature and the coverage of its window, pane by pane.
+
+    At first there is nothing: no share of the readings, a count of 0, and else no number.
+    """
+    ring = aligned((2, pane_count + 1, rows), np.dtype(np.float64))
+    ring[0] = 0.0 if asked.feature.name in ALWAYS_KNOWN else np.nan
     return ring
 
 
-def _delayed(ring: Floats, pane: int, rows: Ints, column: NDArray[np.floating]) -> Floats:
-    ring[pane % ring.shape[0], rows] = column
-    found: Floats = ring[(pane + 1) % ring.shape[0], rows]
-    return found
+def _delayed(
+    ring: Floats, pane: int, rows: Ints, columns: tuple[NDArray[np.floating], Floats]
+) -> tuple[Floats, Floats]:
+    """Put the present numbers in, and take out those of the offset ago."""
+    here, then = pane % ring.shape[1], (pane + 1) % ring.shape[1]
+    ring[0, here, rows], ring[1, here, rows] = columns
+    return ring[0, then, rows], ring[1, then, rows]
 
 
 def _label(asked: Asked) -> str:
@@ -165,5 +173,5 @@ def _label(asked: Asked) -> str:
     feature = asked.feature
     options = "+".join(f"{name}={value!r}" for name, value in feature.options)
     windows = "+".join(str(length_ns) for length_ns in feature.windows_ns)
-    parts = (feature.name, windows, feature.offset_ns, options, asked.kind, asked.coverage)
+    parts = (feature.name, windows, feature.offset_ns, options, asked.kind)
     return "/".join(str(part) for part in (*parts, asked.side))

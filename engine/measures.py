@@ -14,7 +14,7 @@ from engine import trends
 from engine.stacks import Window
 from engine.trails import Spans
 from rules import expression as ex
-from rules.needs import Asked, needs_trail
+from rules.needs import Asked, needs_trail, timeless
 
 Floats = NDArray[np.floating]
 Rows = NDArray[np.intp]
@@ -63,35 +63,48 @@ class Measures:
     heard: dict[int, Floats] = field(default_factory=dict)
     smooth: dict[int, Floats] = field(default_factory=dict)
     spans: Spans | None = None
-    delayed: dict[Asked, Floats] = field(default_factory=dict)
+    delayed: dict[Asked, tuple[Floats, Floats]] = field(default_factory=dict)
     raw: "Measures | None" = None
     scores: "Measures | None" = None
     cache: dict[tuple[ex.Feature, str, int], Floats] = field(default_factory=dict)
 
     def column(self, asked: Asked, target: Floats | None = None) -> Floats:
-        """A feature of a window, unknown where that holds too little; computed once for all rules.
+        """A feature of a window, unknown where that holds less than the share asked for.
 
         target  float[m]  what `time_to` waits for
         """
         feature = asked.feature
         if feature.offset_ns:
-            return self.delayed[asked]
+            found, share = self.delayed[timeless(asked)]
+        else:
+            found, share = self.figure(asked, target), self.share(feature)
+        if feature.name in UNGATED:
+            return found
+        return np.where(share >= asked.coverage, found, np.nan)
+
+    def figure(self, asked: Asked, target: Floats | None = None) -> Floats:
+        """A feature at this pane's end, whatever its coverage; computed once for all rules."""
+        feature = asked.feature
         if feature.name == "ewma":
             return self.smooth[feature.windows_ns[0]]
         key = (feature, asked.kind or self.kind, asked.side)
         if key not in self.cache or target is not None:
             with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-                self.cache[key] = self._of_window(asked, target)
-        found = self.cache[key]
-        if feature.name in UNGATED:
-            return found
-        of_motion = feature.name in ("pga", "pgv")
-        window = (self.motions if of_motion else self.windows)[feature.windows_ns[0]]
-        known = window.is_covered(asked.coverage)
-        if feature.name in COMPARED:
-            # The newest reading is what is compared: half of the others must be there.
-            known &= window.count - 1 >= window.expected / 2
-        return np.where(known, found, np.nan)
+                found = self._of_window(asked, target)
+                if feature.name in COMPARED:
+                    # The newest reading is what is compared: half of the others must be there.
+                    window = self.windows[feature.windows_ns[0]]
+                    found = np.where(window.count - 1 >= window.expected / 2, found, np.nan)
+            self.cache[key] = found
+        return self.cache[key]
+
+    def share(self, feature: ex.Feature) -> NDArray[np.float64]:
+        """How much of what was due in a feature's window is there, 0 to 1; 1 without a window."""
+        if feature.name == "ewma":
+            return np.ones(self.rows.size)
+        is_motion = feature.name in ("pga", "pgv")
+        window = (self.motions if is_motion else self.windows)[feature.windows_ns[0]]
+        return np.minimum(window.count / window.expected, 1.0)
 
     def _of_window(self, asked: Asked, target: Floats | None) -> Floats:
         feature, length_ns = asked.feature, asked.feature.windows_ns[0]
@@ -166,5 +179,5 @@ FORMULAS: dict[str, Callable[[Window], Floats]] = {
 }
 # What is known although the window is poorly filled.
 ALWAYS_KNOWN = frozenset({"count", "coverage"})
-UNGATED = ALWAYS_KNOWN | {"bad_share"}
+UNGATED = ALWAYS_KNOWN | {"bad_share", "ewma"}
 COMPARED = frozenset({"zscore", "mad_score"})

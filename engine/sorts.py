@@ -3,7 +3,7 @@
 import numpy as np
 
 from engine.registry import Catalogue
-from rules.plan import Sort
+from rules.needs import Sort
 
 
 def sorts_of(catalogue: Catalogue) -> list[Sort]:

@@ -23,10 +23,6 @@ class Window:
     fields: dict[str, Floats]
     length_s: float = np.nan
 
-    def is_covered(self, share: float) -> NDArray[np.bool_]:
-        """At least this share of the readings that were due is there."""
-        return np.minimum(self.count / self.expected, 1.0) >= share
-
 
 @dataclass(frozen=True, slots=True)
 class Stacks:

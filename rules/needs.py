@@ -8,7 +8,7 @@ to reading. What is read at an offset waits in a *delay*, one number per pane.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rules import expression as ex
@@ -74,6 +74,23 @@ TRAIL_BYTES = 16
 FILLED_BYTES = 4
 SMOOTH_BYTES = 24
 MOTION_BYTES = 40
+# A number and the coverage of its window.
+DELAY_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """What the plan must know of a sensor type; `links_max` is the most gateways of one site."""
+
+    name: str
+    unit: str
+    kind: str
+    lateness_ns: int
+    pane_ns: int | None
+    precision: str
+    period_ns: int
+    sensor_count: int
+    links_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +157,7 @@ class HistoryPlan:
             + trail
             + SMOOTH_BYTES * len(self.smooth_ns)
             + (MOTION_BYTES if self.motions else 0)
-            + sum(8 * (panes + 1) for _, panes in self.delays)
+            + sum(DELAY_BYTES * (panes + 1) for _, panes in self.delays)
         )
 
 
@@ -151,6 +168,11 @@ def needs_trail(asked: Asked, kind: str) -> bool:
         return bool(feature.option("robust"))
     is_counter = (asked.kind or kind) == "counter"
     return feature.name in TRAILED or (is_counter and feature.name in ("sum", "rate"))
+
+
+def timeless(asked: Asked) -> Asked:
+    """Under what a feature waits for its offset: whatever coverage a rule asks for."""
+    return replace(asked, coverage=0.0)
 
 
 def groups_of(asked: Asked, kind: str) -> frozenset[str]:
@@ -174,7 +196,7 @@ def history(
     motions = {one.feature.windows_ns[0] for one in windowed if one.feature.name in MOTIONS}
     trailed = [one.feature.windows_ns[0] for one in windowed if needs_trail(one, kind)]
     smooth_ns = {one.feature.windows_ns[0] for one in asked if one.feature.name == "ewma"}
-    delays = dict.fromkeys(one for one in asked if one.feature.offset_ns)
+    delays = dict.fromkeys(timeless(one) for one in asked if one.feature.offset_ns)
     return HistoryPlan(
         windows=tuple(
             WindowPlan(length, length // pane_ns, lengths[length]) for length in sorted(lengths)
@@ -229,6 +251,12 @@ def reach_ns(asked: Iterable[Asked]) -> tuple[int, int]:
     features = [one.feature for one in asked]
     window_ns = max((max(f.windows_ns, default=0) for f in features), default=0)
     return window_ns, max((f.offset_ns for f in features), default=0)
+
+
+def asks_calendar(conditions: Iterable[ex.Node | None]) -> bool:
+    """True where a condition may change with the hour, without any reading."""
+    nodes = (node for top in conditions if top is not None for node in ex.walk(top))
+    return any(isinstance(node, ex.Calendar) for node in nodes)
 
 
 def danger_side(feature: ex.Feature, conditions: Iterable[ex.Node]) -> Literal[-1, 1]:

@@ -16,7 +16,9 @@ from rules.needs import (
     WINDOWED,
     Asked,
     HistoryPlan,
+    Sort,
     WindowPlan,
+    asks_calendar,
     danger_side,
     history,
     pane_length_ns,
@@ -44,21 +46,6 @@ CARRY_BYTES = 16
 SIGN_BYTES = 33
 # The ratio of two averages, for each open pane.
 RATIO_BYTES = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Sort:
-    """What the plan must know of a sensor type; `links_max` is the most gateways of one site."""
-
-    name: str
-    unit: str
-    kind: str
-    lateness_ns: int
-    pane_ns: int | None
-    precision: str
-    period_ns: int
-    sensor_count: int
-    links_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +101,27 @@ class RulePlan:
     @property
     def asks_calendar(self) -> bool:
         """A condition may change with the hour, without any reading."""
-        return _asks_the_calendar(self.grades)
+        return asks_calendar(g for grade in self.grades for g in (grade.when, grade.clear))
 
     @property
     def is_raw(self) -> bool:
         """The rule also sees readings that are marked bad."""
         return self.rule.quality.view == "raw"
+
+    @property
+    def sees_good(self) -> bool:
+        """For some sensors it looks at good readings only."""
+        return not self.is_raw or self.may_set("view")
+
+    @property
+    def sees_raw(self) -> bool:
+        """For some sensors it also sees readings that are marked bad."""
+        return self.is_raw or self.may_set("view")
+
+    def may_set(self, key: str) -> bool:
+        """An override may set this key of `quality` for some sensors."""
+        settings = (name for one in self.rule.overrides for name in one.settings)
+        return any(name in ("quality", f"quality.{key}") for name in settings)
 
     def asks(self, feature: ex.Feature) -> Asked:
         """A feature as this rule means it."""
@@ -262,12 +264,15 @@ def _bank_plan(
     everything = [*(one for _, one in judged), *learnt]
     features = [one.feature for one in everything]
     streams = {
-        "good": [*(one for rule, one in judged if not rule.is_raw), *learnt],
-        "raw": [one for rule, one in judged if rule.is_raw],
+        "good": [
+            *(one for rule, one in judged if not rule.is_raw or rule.may_set("view")),
+            *learnt,
+        ],
+        "raw": [one for rule, one in judged if rule.is_raw or rule.may_set("view")],
         "scores": [one for one in everything if one.feature.stream],
     }
     needs_raw = any(f.name in RAW_FEATURES or f.name == "bad_share" for f in features) or any(
-        rule.rule.quality.over != "ignore" for rule in watched
+        rule.rule.quality.over != "ignore" or rule.may_set("over_range") for rule in watched
     )
     wanted_ns = tick_ns if tick_ns and any(f.name in RAW_FEATURES for f in features) else None
     lengths = sorted({f.windows_ns[0] for f in features if f.name in WINDOWED})
@@ -289,7 +294,7 @@ def _bank_plan(
         pane_ns=pane_ns,
         slots=slots,
         good=stream("good"),
-        raw=stream("raw") if any(rule.is_raw for rule in watched) else None,
+        raw=stream("raw") if any(rule.sees_raw for rule in watched) else None,
         scores=stream("scores") if streams["scores"] else None,
         heard=tuple(WindowPlan(n, n // pane_ns, frozenset()) for n in sorted(heard)),
         onsets=tuple(sorted({_pair(f) for f in features if f.name == "stalta"})),
@@ -331,7 +336,7 @@ def _rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
         unit=rule.ladder.shown if rule.ladder else ex.unit_of(value, rule.input.scale),
         is_per_reading=rule.is_local
         and all(feature.name == "value" for feature in features)
-        and not _asks_the_calendar(grades),
+        and not asks_calendar(g for grade in grades for g in (grade.when, grade.clear)),
         is_plain_ladder=is_plain,
         is_above=rule.ladder is None or rule.ladder.direction == "above",
         coverage=COVERAGE_DEFAULT if rule.quality.coverage is None else rule.quality.coverage,
@@ -385,12 +390,6 @@ def _features(grades: Iterable[GradePlan]) -> Iterable[ex.Feature]:
         for condition in (grade.when, grade.clear):
             if condition is not None:
                 yield from ex.features(condition)
-
-
-def _asks_the_calendar(grades: Iterable[GradePlan]) -> bool:
-    """True where a condition may change with the hour, without any reading."""
-    conditions = (c for grade in grades for c in (grade.when, grade.clear) if c is not None)
-    return any(isinstance(node, ex.Calendar) for c in conditions for node in ex.walk(c))
 
 
 def _shown_value(grades: Sequence[GradePlan]) -> ex.Node:
