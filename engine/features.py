@@ -22,7 +22,7 @@ from rules import expression as ex
 from rules.errors import Place
 from rules.needs import WINDOWED
 from rules.plan import RulePlan
-from rules.units import NUMBER, Scale, UnitError, attribute_value, read_unit
+from rules.units import NUMBER, Scale, UnitError, attribute_value, of_own_unit
 
 NS_PER_S = 1_000_000_000
 
@@ -44,7 +44,7 @@ class AttributeColumns(Protocol):
     def calendars(self) -> Calendars:
         """Seasons, hours and calendars of the rows."""
 
-    def column(self, attribute: ex.Attribute, unit: str) -> NDArray[np.generic]:
+    def column(self, attribute: ex.Attribute, scale: Scale) -> NDArray[np.generic]:
         """All rows: float64[s] with NaN, or texts with None."""
 
 
@@ -56,18 +56,24 @@ class Attributes:
     def __init__(self, catalogue: Catalogue, sensor: NDArray[np.int32]) -> None:
         self.catalogue = catalogue
         self.sensor = sensor
-        self.columns: dict[tuple[str, ex.Attribute], NDArray[np.generic]] = {}
+        self.columns: dict[tuple[Scale, ex.Attribute], NDArray[np.generic]] = {}
         self.known_calendars: Calendars | None = None
 
-    def column(self, attribute: ex.Attribute, unit: str) -> NDArray[np.generic]:
+    def column(self, attribute: ex.Attribute, scale: Scale) -> NDArray[np.generic]:
         """All rows of the bank: float64[s] with NaN, or texts with None."""
-        key = (unit, attribute)
+        key = (scale, attribute)
         if key not in self.columns:
             texts = [self._text(attribute, int(sensor)) for sensor in self.sensor]
+            units = [self.catalogue.types[int(t)].unit for t in self._types()]
             self.columns[key] = (
                 np.array(texts, dtype=object)
                 if attribute.is_text
-                else np.array([_number(text, attribute, unit) for text in texts])
+                else np.array(
+                    [
+                        _number(text, attribute, scale, own)
+                        for text, own in zip(texts, units, strict=True)
+                    ]
+                )
             )
         return self.columns[key]
 
@@ -84,6 +90,9 @@ class Attributes:
         """An attribute of the asset as it is written, of each row."""
         attribute = ex.Attribute("asset", name, NUMBER, True, False, Place("", 0, 0))
         return [self._text(attribute, int(sensor)) for sensor in self.sensor]
+
+    def _types(self) -> NDArray[np.int16]:
+        return self.catalogue.sensors.type[self.sensor]
 
     def _text(self, attribute: ex.Attribute, sensor: int) -> str | None:
         sensors, sites = self.catalogue.sensors, self.catalogue.sites
@@ -111,13 +120,16 @@ def _built_in(catalogue: Catalogue, attribute: ex.Attribute, sensor: int) -> str
             return None
 
 
-def _number(text: str | None, attribute: ex.Attribute, unit: str) -> float:
-    """An attribute in the rule's scale; a bare number is in the unit of the rule's input."""
+def _number(text: str | None, attribute: ex.Attribute, scale: Scale, own: str) -> float:
+    """An attribute in the rule's scale; a bare number is in the unit of the rule's input.
+
+    `own` is the unit of the sensor's type, which a rule over all types computes in.
+    """
     if text is None or not text.strip():
         return float("nan")
     try:
-        scale = Scale(read_unit(unit))
-        return attribute_value(text, attribute.dimension, scale, is_point=attribute.is_point)
+        dimension, scale = of_own_unit(attribute.dimension, scale, own)
+        return attribute_value(text, dimension, scale, is_point=attribute.is_point)
     except UnitError:
         # `tocsin check` and the start of the engine refuse it with its cell; here it is unknown.
         return float("nan")
@@ -199,8 +211,8 @@ class PaneColumns:
 
     def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]:
         """The attribute of each row."""
-        unit = self.plan.rule.input.unit
-        return self.attributes.column(attribute, unit)[self.measures.rows]
+        scale = self.plan.rule.input.scale
+        return self.attributes.column(attribute, scale)[self.measures.rows]
 
     def calendar(self, node: ex.Calendar) -> NDArray[np.generic]:
         """The season, hour or calendar of each row at the pane's end: engine/calendars.py."""
@@ -238,4 +250,4 @@ class ReadingColumns:
 
     def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]:
         """The attribute of each reading's sensor."""
-        return self.attributes.column(attribute, self.plan.rule.input.unit)[self.rows]
+        return self.attributes.column(attribute, self.plan.rule.input.scale)[self.rows]

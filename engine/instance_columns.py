@@ -114,8 +114,8 @@ class InstanceRows:
 
     def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]:
         """What the catalogue says of each instance."""
-        unit = self.state.placed.group.plan.rule.input.unit
-        return self.state.attributes.column(attribute, unit)[self.rows]
+        scale = self.state.placed.group.plan.rule.input.scale
+        return self.state.attributes.column(attribute, scale)[self.rows]
 
     def _lone(self, slot: int) -> tuple[Ints, NDArray[np.bool_]]:
         """The one edge of each instance, and whether it has one."""

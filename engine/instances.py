@@ -19,7 +19,7 @@ from rules import judge
 from rules.errors import Fault
 from rules.grouping import GroupPlan, input_of, inputs_of
 from rules.pack import Input, Rule
-from rules.units import Scale, UnitError, attribute_value, read_unit
+from rules.units import Scale, UnitError, attribute_value
 
 Ints = NDArray[np.int64]
 Sensors = NDArray[np.int32]
@@ -260,12 +260,13 @@ class _Texts:
         ]
         if attribute.is_text:
             return np.array([*texts, None], dtype=object)[:-1]
-        return numbers(texts, attribute, self.given.unit)
+        return numbers(texts, attribute, self.given.scale)
 
 
-def numbers(texts: Sequence[str | None], attribute: ex.Attribute, unit: str) -> NDArray[np.float64]:
-    """Attributes as quantities in the scale of a unit; NaN where there is none."""
-    scale = Scale(read_unit(unit or "1"))
+def numbers(
+    texts: Sequence[str | None], attribute: ex.Attribute, scale: Scale
+) -> NDArray[np.float64]:
+    """Attributes as quantities in the scale of a rule; NaN where there is none."""
 
     def number(text: str | None) -> float:
         if text is None or not text.strip():
@@ -286,17 +287,17 @@ class InstanceAttributes:
         self.instances = instances
         self.catalogue = catalogue
         self.found: dict[tuple[str, str], list[str | None]] = {}
-        self.columns: dict[tuple[str, ex.Attribute], NDArray[np.generic]] = {}
+        self.columns: dict[tuple[Scale, ex.Attribute], NDArray[np.generic]] = {}
 
-    def column(self, attribute: ex.Attribute, unit: str) -> NDArray[np.generic]:
+    def column(self, attribute: ex.Attribute, scale: Scale) -> NDArray[np.generic]:
         """All instances: float64[i] with NaN, or texts with None."""
-        key = (unit, attribute)
+        key = (scale, attribute)
         if key not in self.columns:
             texts = self.texts(attribute)
             self.columns[key] = (
                 np.array([*texts, None], dtype=object)[:-1]
                 if attribute.is_text
-                else numbers(texts, attribute, unit)
+                else numbers(texts, attribute, scale)
             )
         return self.columns[key]
 

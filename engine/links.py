@@ -23,7 +23,14 @@ from rules import expression as ex
 from rules.errors import Fault, Place
 from rules.needs import GROUPS, WINDOWED
 from rules.pack import Book, Rule
-from rules.units import NUMBER, UnitError, attribute_value, read_duration, read_unit
+from rules.units import (
+    NUMBER,
+    UnitError,
+    attribute_value,
+    of_own_unit,
+    read_duration,
+    read_unit,
+)
 
 # What every sensor has without an attribute of that name.
 BUILT_IN: Final = ("name", "period", "range_low", "range_high")
@@ -163,11 +170,13 @@ def _attribute_faults(
         return []
     own = catalogue.sensors.attributes.get(attribute.name)
     required: tuple[str, ...]
-    if attribute.scope == "site" or own is None:
+    by_site = attribute.scope == "site" or own is None
+    if by_site:
         rows = sorted({int(catalogue.sensors.site[sensor]) for sensor in sensors})
         cells = {row: catalogue.sites.attributes[row].get(attribute.name) for row in rows}
         path, required = folder / "sites.csv", SITE_COLUMNS
     else:
+        assert own is not None
         cells = {int(sensor): own[int(sensor)] for sensor in sensors}
         path, required = folder / "sensors.csv", SENSOR_COLUMNS
     faults = []
@@ -178,7 +187,14 @@ def _attribute_faults(
         faults.append(Fault("W504", attribute.place, text, hint))
     if attribute.is_text:
         return faults
-    wrong = [(row, _quantity_problem(cell, attribute, rule)) for row, cell in cells.items() if cell]
+    homes = catalogue.sensors.site[sensors] if by_site else sensors
+    units = [catalogue.types[int(number)].unit for number in catalogue.sensors.type[sensors]]
+    unit_of = dict(zip(homes.tolist(), units, strict=True))
+    wrong = [
+        (row, _quantity_problem(cell, attribute, rule, unit_of[row]))
+        for row, cell in cells.items()
+        if cell
+    ]
     shown = [(row, problem) for row, problem in wrong if problem][:TEXTS_MAX]
     if shown:
         sheet, _ = read_sheet(path, required)
@@ -189,10 +205,11 @@ def _attribute_faults(
     return faults
 
 
-def _quantity_problem(cell: str, attribute: ex.Attribute, rule: Rule) -> str:
+def _quantity_problem(cell: str, attribute: ex.Attribute, rule: Rule, own: str) -> str:
     """Return why a text is not the quantity that a rule needs; empty when it is."""
     try:
-        attribute_value(cell, attribute.dimension, rule.input.scale, is_point=attribute.is_point)
+        dimension, scale = of_own_unit(attribute.dimension, rule.input.scale, own)
+        attribute_value(cell, dimension, scale, is_point=attribute.is_point)
     except UnitError as error:
         return str(error)
     return ""

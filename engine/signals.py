@@ -19,6 +19,7 @@ from engine.measures import Measures
 from rules import expression as ex
 from rules import judge
 from rules.grouping import GroupPlan, input_of, plain
+from rules.units import Scale
 
 FALSE, TRUE, UNKNOWN = range(3)
 
@@ -54,18 +55,18 @@ class SharedAttributes:
         self.own = own
         self.shared = shared
         self.instance = instance
-        self.columns: dict[tuple[str, ex.Attribute], NDArray[np.generic]] = {}
+        self.columns: dict[tuple[Scale, ex.Attribute], NDArray[np.generic]] = {}
 
     @property
     def calendars(self) -> Calendars:
         """Seasons, hours and calendars are those of the sensors' own sites."""
         return self.own.calendars
 
-    def column(self, attribute: ex.Attribute, unit: str) -> NDArray[np.generic]:
+    def column(self, attribute: ex.Attribute, scale: Scale) -> NDArray[np.generic]:
         """All rows of the bank: float64[s] with NaN, or texts with None."""
-        key = (unit, attribute)
+        key = (scale, attribute)
         if key not in self.columns:
-            column = self.own.column(attribute, unit).copy()
+            column = self.own.column(attribute, scale).copy()
             texts = self.shared.texts(attribute)
             missing = (
                 np.equal(column, np.array(None, dtype=object)).astype(bool)
@@ -74,7 +75,7 @@ class SharedAttributes:
             )
             for row in np.flatnonzero(missing & (self.instance >= 0)):
                 text = texts[self.instance[row]]
-                column[row] = text if attribute.is_text else numbers([text], attribute, unit)[0]
+                column[row] = text if attribute.is_text else numbers([text], attribute, scale)[0]
             self.columns[key] = column
         return self.columns[key]
 

@@ -154,19 +154,19 @@ def _view(rule: Variants, number: int) -> object:
 class _Settled:
     """The attributes of all rows of a bank, as a rule's conditions see them."""
 
-    __slots__ = ("attributes", "row_count", "unit")
+    __slots__ = ("attributes", "row_count", "scale")
 
     def __init__(self, attributes: AttributeColumns, rule: Variants) -> None:
         self.attributes = attributes
         self.row_count = rule.of.size
-        self.unit = rule.plans[0].rule.input.unit
+        self.scale = rule.plans[0].rule.input.scale
 
     def feature(self, feature: ex.Feature) -> Floats:
         message = f"{feature.name} is not settled"
         raise AssertionError(message)
 
     def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]:
-        return self.attributes.column(attribute, self.unit)
+        return self.attributes.column(attribute, self.scale)
 
 
 class _AnyColumns(Protocol):

@@ -160,7 +160,8 @@ class Checker:
                 follows = at < len(operators)
                 other = node.text[parts[at + 1].start : parts[at + 1].end] if follows else ""
                 operator = operators[at] if follows else ""
-                wording.one_of_set(draft, operator, other, self.faults, key=self.key)
+                key = self.key if draft.members and draft.members.is_whole else ""
+                wording.one_of_set(draft, operator, other, self.faults, key=key)
                 found.remove(draft)
         return found if len(found) == len(parts) else None
 

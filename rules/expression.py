@@ -192,6 +192,11 @@ class Members:
     attribute: str = ""
     is_cluster: bool = False
 
+    @property
+    def is_whole(self) -> bool:
+        """All sensors of the input that belong to the instance, and no others."""
+        return self.radius_m is None and not self.attribute and not self.is_cluster
+
 
 @dataclass(frozen=True, slots=True)
 class Vote:

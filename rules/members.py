@@ -139,10 +139,10 @@ def method(
 
 def _is_set(checker: "Checker", whole: Draft, members: Members, place: Place) -> bool:
     """False, with a fault, for an input that is one sensor in every instance."""
-    if members.is_cluster or members.radius_m is not None or members.attribute:
+    if not members.is_whole:
         return True
-    checker.sets.add(members.input)
     if members.input in checker.many or checker.key not in ("", "sensor"):
+        checker.sets.add(members.input)
         return True
     checker.faults.add(
         "E213",
@@ -189,7 +189,7 @@ def _gather(
     members, home = whole.members, whole.input
     assert members is not None
     is_mixed = home is not None and home.type == ALL_TYPES
-    is_mixed = is_mixed and members.radius_m is None and not members.attribute
+    is_mixed = is_mixed and (members.is_whole or members.is_cluster)
     if is_mixed and wording.is_own(checker.solver.dimension(inner)):
         checker.faults.add(
             "E214",

@@ -80,11 +80,28 @@ def _let(checker: "Checker", leaf: Leaf, node: TextNode, depth: int) -> Draft | 
 
 def _input(checker: "Checker", leaf: Leaf, node: TextNode) -> Draft | None:
     """An input alone: its value, or all its sensors where it is a set."""
-    word = "" if leaf.text == "input" and "input" not in checker.inputs else leaf.text
+    word = _input_name(checker, leaf, node)
+    if word is None:
+        return None
     if checker.focus is None and word in checker.many:
         return members.of_input(word, checker.inputs.get(word, checker.main), leaf, node)
     source = source_of(checker, word, leaf, node)
     return None if source is None else measures.feature(checker, "value", leaf, node, of=source)
+
+
+def _input_name(checker: "Checker", leaf: Leaf, node: TextNode) -> str | None:
+    """The name of an input, empty for `input`, the only one; None where there are others."""
+    if leaf.text in checker.inputs:
+        return leaf.text
+    if checker.has_input and not checker.inputs:
+        return ""
+    message = "`input` is the only input of a rule, and this rule has none"
+    if checker.inputs:
+        message = "`input` is the only input of a rule, and this rule names several"
+    known = ", ".join(f"`{name}`" for name in checker.inputs)
+    remedy = f"it has {known}" if known else 'add `input: {type: methane, unit: "%"}`'
+    checker.faults.add("E112", place_of(leaf, node), message, remedy=remedy)
+    return None
 
 
 def here(checker: "Checker", syntax: Leaf | Call, node: TextNode) -> Source | None:
@@ -165,7 +182,9 @@ def _of_input(
     checker: "Checker", syntax: Call, base: Leaf, node: TextNode, depth: int
 ) -> Draft | None:
     """`p.mean(5m)`, `gas.votes(…)`, `p.neighbours(…)`, `p.anomaly`."""
-    input_name = "" if base.text == "input" and "input" not in checker.inputs else base.text
+    input_name = _input_name(checker, base, node)
+    if input_name is None:
+        return None
     if syntax.name in SET_METHODS:
         whole = members.of_input(
             input_name, checker.inputs.get(input_name, checker.main), base, node

@@ -337,6 +337,21 @@ def force_of_wind(speed_m_s: float) -> int | None:
     return next(near, None)
 
 
+def of_own_unit(dimension: Dimension, scale: Scale, symbol: str) -> tuple[Dimension, Scale]:
+    """Dimension and scale for a sensor of a rule over all types, whose unit is `symbol`.
+
+    Such a rule computes in each sensor's own unit; others keep what they have.
+    """
+    power = dimension[BASES.index("own")]
+    if not power:
+        return dimension, scale
+    unit = read_unit(symbol)
+    whole = times(dimension, OWN, -power)
+    for _ in range(abs(power)):
+        whole = times(whole, unit.dimension, 1 if power > 0 else -1)
+    return whole, Scale(unit)
+
+
 @lru_cache(maxsize=4096)
 def read_duration(text: str) -> int:
     """Nanoseconds of `30s`, `5m`, `1h30m` or `0.5 s`; `m` is minutes. UnitError when it is none."""

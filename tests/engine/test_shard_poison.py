@@ -139,7 +139,7 @@ def test_nonsense_is_counted_and_never_folded(values, poisons):
     counts = shard.meters.readings[0]
     assert counts.sum() == len(poisons)
     assert counts[stage.FOLDED] == 0
-    assert not np.any(shard.banks[0].windows.lines["count"])
+    assert not np.any(shard.banks[0].windows.good.lines["count"])
 
 
 def test_a_far_future_reading_holds_nobody_up_and_hurries_nobody():
