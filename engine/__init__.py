@@ -34,12 +34,14 @@ know each other. Corridors join them:
                                                       allowance
     From configuration to the end of a process?       run; assembly, machine
     Which rules judge, at which place of the journal? activations, rule_sets
+    How do rules change while an engine runs?         reloading, watching, orders; status
     What survives a restart, and a change of rules?   keeper, store, adoption, succession,
                                                       reconsidering, superseding, rebuilding
 
 Around the walk:
 
-    What may be typed?                                cli, author_cli, duty_cli; __main__
+    What may be typed?                                cli, author_cli, duty_cli; __main__;
+                                                      operator_cli: asking
     What does a file mean, and what is wrong in it?   config, document, amounts, endpoints
     What is known before the first frame?             registry: csv_text, sensor_types; sorts
     Do rules, models and catalogue fit together?      links: calendar_links; check

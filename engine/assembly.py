@@ -117,6 +117,9 @@ def assemble(config: EngineConfig, before: Assembly | None = None) -> Assembly:
             catalogue = load_catalogue(config.catalogue)
         except ConfigError as error:
             faults += error.faults
+    if before is not None and catalogue is not None:
+        is_same = catalogue.digest == before.catalogue.digest
+        catalogue = before.catalogue if is_same else catalogue
     book, texts = _read_book(config)
     faults += book.errors
     if catalogue is None or faults:

@@ -67,6 +67,8 @@ class EngineConfig:
     commit_ns: int
     segment_bytes: int
     keep_ns: int
+    watch: bool
+    reload_tests: bool
     models: tuple[ModelConfig, ...]
 
 
@@ -131,6 +133,10 @@ class _File(BaseModel):
     commit_after: Annotated[Duration, Field(le=NS_PER_S)] = 5 * NS_PER_MS
     segment_bytes: Annotated[Size, Field(ge=64 * KIB, le=4096 * MIB)] = 64 * MIB
     keep: Duration = 7 * NS_PER_DAY
+    # Rules are loaded by themselves when their files change; some want to ask for it.
+    watch: bool = False
+    # Rules that break what their own author expects must not judge.
+    reload_tests: bool = True
     models: tuple[_Model, ...] = ()
 
 
@@ -206,6 +212,8 @@ def _config(written: _File, path: Path, data: Path | None) -> EngineConfig:
         commit_ns=written.commit_after,
         segment_bytes=written.segment_bytes,
         keep_ns=written.keep,
+        watch=written.watch,
+        reload_tests=written.reload_tests,
         models=tuple(
             ModelConfig(
                 name=model.name,

@@ -11,6 +11,7 @@ is free and nothing more is waiting, or 256 KiB are, or 5 ms have passed: a lone
 waits for company, and a flood shares its syncs.
 """
 
+import contextlib
 import os
 import queue
 import threading
@@ -27,6 +28,7 @@ from engine.fullness import Fullness
 from engine.gate import Gate, GateSettings
 from engine.journal import Journal, JournalFull
 from engine.meters import Meters
+from engine.orders import Orders
 
 NS_PER_S: Final = 1_000_000_000
 NS_PER_MS: Final = 1_000_000
@@ -90,6 +92,7 @@ class Intake:
         self._dead_letters = dead_letters
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._committer = Committer(journal, dead_letters, meters, self._wake_fd)
+        self._orders = Orders(journal, self._wake)
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes] | None = None
@@ -117,6 +120,17 @@ class Intake:
     def is_alive(self) -> bool:
         """The intake is receiving."""
         return self._thread.is_alive()
+
+    def write(self, kind: int, header: bytes, body: bytes) -> int:
+        """Have a record written beside the frames; returns the offset of its end, once durable.
+
+        JournalError when there is no room, or when nobody writes any more.
+        """
+        return self._orders.write(kind, header, body, lambda: self.is_alive)
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # closed: whoever waits sees that nobody is there
+            os.eventfd_write(self._wake_fd, 1)
 
     def stop(self) -> None:
         """Stop receiving, make durable and acknowledge what has been received, and close."""
@@ -157,6 +171,7 @@ class Intake:
             if self._wake_fd in ready:
                 os.eventfd_read(self._wake_fd)
             self._settle()
+            self._orders.take(self._clock_ns())
             is_dry = self._receive(socket) if socket in ready else True
             self._every_second()
             self._commit_when_due(is_dry=is_dry)
@@ -209,6 +224,7 @@ class Intake:
         if error is not None:
             self._journal.rollback()
         self._gate.settle(error)
+        self._orders.settle(error)
         if error is not None and not isinstance(error, JournalFull):
             self._answer(self._socket)
             raise error

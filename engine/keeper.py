@@ -111,6 +111,7 @@ class Keeper:
         self._digest = assembly.digest
         self._fingerprint = assembly.fingerprint(self.index)
         self.on_shard(self.index, shard)
+        self.sets.judges(self.index, self._digest)
 
     @property
     def has_to_speak(self) -> bool:

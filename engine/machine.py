@@ -6,7 +6,7 @@ nobody needs any more, and once a second it says how it is.
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -48,6 +48,8 @@ class Engine:
     stopping: threading.Event = field(default_factory=threading.Event)
     ready: threading.Event = field(default_factory=threading.Event)
     intake: Intake | None = None
+    read_config: Callable[[], EngineConfig] = field(init=False)
+    ask_reload: Callable[[], None] = field(default=lambda: None)
     shards: dict[int, Shard] = field(default_factory=dict)
     next_retention_ns: int = 0
     clock_offset_ns: int = field(default_factory=lambda: time.time_ns() - time.monotonic_ns())
@@ -57,6 +59,7 @@ class Engine:
     def __post_init__(self) -> None:
         self.egress_fullness = Fullness("egress", self.meters)
         self.held = Held(self.config.silence_ns)
+        self.read_config = lambda: self.config
 
     def stop(self) -> None:
         """End in order; may be called from a signal."""
@@ -132,6 +135,7 @@ class Engine:
         """What the engine says of itself each second; also the watchdog's sign of life."""
         notify(ALIVE)
         meters, now_ns = self.meters, time.time_ns()
+        meters.rules_digest = self.sets.active.digest
         shards = list(self.shards.values())
         meters.sensors_live = sum(shard.live_count() for shard in shards)
         self.held.look(shards, meters)

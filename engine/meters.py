@@ -33,6 +33,7 @@ READING_OUTCOMES: Final = (
     *("nan", "infinite", "over", "under", "future", "quality", "ancient"),
 )
 FOLDED, LATE = 0, 1
+RELOADS: Final = ("activated", "unchanged", "refused", "failed")
 GRADES: Final = ("none", "blue", "yellow", "orange", "red")
 
 # 64 steps per doubling: the middle of a step is within 1/128 = 0.8 % of any value in it.
@@ -113,6 +114,8 @@ class Meters:
         self.warnings_repeated = 0
         self.warnings_different = 0
         self.template_failures: dict[str, int] = {}
+        self.reloads: dict[str, int] = dict.fromkeys(RELOADS, 0)
+        self.rules_digest = ""
         self.late_signals = 0
         self.model_resets: dict[str, int] = {}
         self.windows_overfull: dict[str, int] = {}
@@ -148,6 +151,10 @@ class Meters:
     def count_refused(self, code: str) -> None:
         """Count one `nak` by its code."""
         self.frames_refused[code] = self.frames_refused.get(code, 0) + 1
+
+    def count_reload(self, outcome: str) -> None:
+        """Count one reload of the rules by how it ended."""
+        self.reloads[outcome] += 1
 
     def count_template_failure(self, rule: str) -> None:
         """Count one warning whose own text could not be written, by `pack/rule`."""
@@ -257,6 +264,7 @@ def _egress(meters: Meters) -> Iterator[Metric]:
     yield _counters(
         "windows_overfull", "Windows with too many readings", "type", meters.windows_overfull
     )
+    yield _counters("rules_reloads", "Reloads of the rules", "outcome", meters.reloads)
     yield _counter("published", "Messages given to the live socket", meters.published)
     yield _counter("heartbeats", "Heartbeats given to the live socket", meters.heartbeats)
     yield _counter("replay_requests", "Requests at the replay socket", meters.replay_requests)
@@ -278,6 +286,9 @@ def _gauges(meters: Meters) -> Iterator[Metric]:
         ("sensors_known", "Sensors of the catalogue", meters.sensors_known),
     ):
         yield GaugeMetricFamily(f"tocsin_{name}", text, value=value)
+    info = GaugeMetricFamily("tocsin_rules_info", "The rules that judge", labels=["digest"])
+    info.add_metric([meters.rules_digest], 1)
+    yield info
     full = GaugeMetricFamily("tocsin_disk_full", "1: no room for this log", labels=["log"])
     for name, is_full in sorted(meters.disk_full.copy().items()):
         full.add_metric([name], is_full)

@@ -3,9 +3,12 @@
     /livez            the process answers
     /readyz           every check, 503 when one fails; `?verbose` names those that hold, too
     /metrics          the counters, as Prometheus reads them
+    /status           which rules judge, and how the last reload went, as JSON
+    POST /reload      load the rules anew; the answer comes when they judge, or are refused
 
-Nothing can be changed here and no body is read. Few requests are served at once, each in its
-own thread, so that a scrape never waits for the flow nor the flow for a scrape.
+Nothing else can be changed here and no body is read. A reload wants the header `X-Tocsin`, which
+no page in a browser can send here without being asked first. Few requests are served at once, each
+in its own thread, so that a scrape never waits for the flow nor the flow for a scrape.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from engine.meters import render
 
 if TYPE_CHECKING:
     from engine.meters import Meters
+    from engine.status import Reception
 
 # A check returns an empty text when all is well, else the reason in one sentence.
 Checks = Mapping[str, Callable[[], str]]
@@ -31,18 +35,23 @@ Checks = Mapping[str, Callable[[], str]]
 AT_ONCE_MAX: Final = 16
 PATIENCE_S: Final = 5.0
 POLL_S: Final = 0.1
+WISH: Final = "X-Tocsin"
+PATHS: Final = "/livez, /readyz?verbose, /metrics, /status; POST /reload\n"
 TEXT: Final = "text/plain; charset=utf-8"
+JSON: Final = "application/json; charset=utf-8"
 METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Operations:
     """The port; it is bound when this is made, and served between `start` and `stop`."""
 
-    def __init__(self, address: str, meters: Meters, checks: Checks) -> None:
+    def __init__(
+        self, address: str, meters: Meters, checks: Checks, reception: Reception | None = None
+    ) -> None:
         host, _, port = address.rpartition(":")
         host = host.strip("[]")
         try:
-            self._server = _Server(host, int(port), meters, checks)
+            self._server = _Server(host, int(port), meters, checks, reception)
         except OSError as error:
             text = f"cannot serve http on {address}: {error.strerror}"
             raise UnreachableError(text) from error
@@ -69,8 +78,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = AT_ONCE_MAX
 
-    def __init__(self, host: str, port: int, meters: Meters, checks: Checks) -> None:
+    def __init__(
+        self, host: str, port: int, meters: Meters, checks: Checks, reception: Reception | None
+    ) -> None:
         self.meters = meters
+        self.reception = reception
         self.checks = checks
         self._places = threading.Semaphore(AT_ONCE_MAX)
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -110,10 +122,8 @@ class _Request(BaseHTTPRequestHandler):
     sys_version = ""
 
     def do_GET(self) -> None:
-        """Answer the three paths; all others do not exist."""
-        size = self.headers.get("Content-Length", "0").strip()
-        if size != "0" or "Transfer-Encoding" in self.headers:
-            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "no body is read here\n")
+        """Answer the four paths; all others do not exist."""
+        if self._has_body():
             return
         url = urlsplit(self.path)
         if url.path == "/livez":
@@ -123,10 +133,31 @@ class _Request(BaseHTTPRequestHandler):
             self._answer(*readiness(self.server.checks, is_verbose=is_verbose))
         elif url.path == "/metrics":
             self._answer(HTTPStatus.OK, render(self.server.meters).decode(), METRICS)
+        elif url.path == "/status" and self.server.reception is not None:
+            self._answer(*self.server.reception.status(), JSON)
         else:
-            self._answer(HTTPStatus.NOT_FOUND, "/livez, /readyz?verbose, /metrics\n")
+            self._answer(HTTPStatus.NOT_FOUND, PATHS)
 
     do_HEAD = do_GET
+
+    def do_POST(self) -> None:
+        """Reload; nothing else can be asked for."""
+        if self._has_body():
+            return
+        if urlsplit(self.path).path != "/reload" or self.server.reception is None:
+            self._answer(HTTPStatus.NOT_FOUND, PATHS)
+        elif WISH not in self.headers:
+            self._answer(HTTPStatus.FORBIDDEN, f"a reload is asked for with the header {WISH}\n")
+        else:
+            self._answer(*self.server.reception.reload(), JSON)
+
+    def _has_body(self) -> bool:
+        """Refuse what brings a body."""
+        size = self.headers.get("Content-Length", "0").strip()
+        if size == "0" and "Transfer-Encoding" not in self.headers:
+            return False
+        self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "no body is read here\n")
+        return True
 
     def log_message(self, *_: object) -> None:
         """A scrape each second is not worth a line."""

@@ -89,6 +89,19 @@ CATALOGUE_PAGES: Final = {
         "Rules that change while they are read",
         "What judges must be one set; write to another folder and rename it.",
     ),
+    "E742": Page(
+        "A key that only a restart can change",
+        "Of a running engine `rules`, `models`, `status`, `silence` and `future_max` may change.",
+    ),
+    "E743": Page(
+        "A catalogue that has changed under a running engine",
+        "Gateways are told how many sensors they have when they connect; restart the engine.",
+    ),
+    "E748": Page(
+        "A test of a pack that fails",
+        "Rules that contradict what their author expects do not go live; `reload_tests: false` "
+        "reloads without running the tests.",
+    ),
     "E744": Page(
         "Another number of shards than the data folder has",
         "A warning belongs to a site and a site to a shard: elsewhere it would begin anew, under "

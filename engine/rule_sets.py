@@ -4,7 +4,7 @@ A set that was just made ready waits here until the flow has come to the record 
 any other is read from the folder where it is kept (engine/activations.py).
 """
 
-from collections.abc import Callable
+import threading
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -69,7 +69,16 @@ class OneSet:
 class RuleSets:
     """The sets that judge, have judged, or are about to."""
 
-    __slots__ = ("_ready", "activations", "active", "on_active", "today")
+    __slots__ = (
+        "_is_over",
+        "_judging",
+        "_ready",
+        "_swapped",
+        "activations",
+        "active",
+        "newest",
+        "today",
+    )
 
     def __init__(self, activations: Activations, today: Assembly) -> None:
         """Know the set of the files of today, which the start has read and kept."""
@@ -77,7 +86,12 @@ class RuleSets:
         self.today = today
         self.active = today
         self._ready: dict[str, Assembly] = {today.digest: today}
-        self.on_active: Callable[[Assembly], None] = lambda assembly: None
+        # Named in the journal last, though the flow may not have come to it yet.
+        self.newest = today.digest
+        # The set that each shard judges by.
+        self._judging: dict[int, str] = {}
+        self._swapped = threading.Condition()
+        self._is_over = False
 
     @property
     def shard_count(self) -> int:
@@ -85,8 +99,28 @@ class RuleSets:
         return len(self.today.layouts)
 
     def make_ready(self, assembly: Assembly) -> None:
-        """A set will be activated soon, and has not to be read again then."""
+        """A set is about to be named in the journal, and has not to be read again then."""
         self._ready[assembly.digest] = assembly
+
+    def judges(self, shard: int, digest: str) -> None:
+        """A shard has taken a set over."""
+        with self._swapped:
+            self._judging[shard] = digest
+            self._swapped.notify_all()
+
+    def wait_judging(self, digest: str, seconds: float) -> bool:
+        """Wait until all shards judge by a set that the journal names; False if it takes longer."""
+        self.newest = digest
+        with self._swapped:
+            return self._swapped.wait_for(
+                lambda: self._is_over or set(self._judging.values()) == {digest}, seconds
+            )
+
+    def end(self) -> None:
+        """The flow has ended: nobody needs to wait for it."""
+        with self._swapped:
+            self._is_over = True
+            self._swapped.notify_all()
 
     def assembly(self, digest: str) -> Assembly:
         """A set by its digest; StoreError or ConfigError where it cannot be had any more."""
@@ -120,4 +154,3 @@ class RuleSets:
             log.info("rules_active", digest=assembly.digest, before=self.active.digest)
         self.active = assembly
         self._ready.pop(assembly.digest, None)
-        self.on_active(assembly)

@@ -35,8 +35,11 @@ from engine.ports import Ports
 from engine.publisher import Publisher
 from engine.rebuilding import set_aside
 from engine.rehearsal import rehearse
+from engine.reloading import Reloader
 from engine.rule_sets import RuleSets
 from engine.sinks import EgressLog
+from engine.status import Reception
+from engine.watching import Watcher
 
 NS_PER_S = 1_000_000_000
 MIB = 1 << 20
@@ -55,11 +58,16 @@ def run(
     config_path: Path, sets: Sequence[str], data: Path | None, until_idle_s: float | None
 ) -> int:
     """Run an engine until a signal, or until nothing has arrived for `until_idle_s` seconds."""
-    config = load_config(config_path, sets, data)
+
+    def read_config() -> EngineConfig:
+        return load_config(config_path, sets, data)
+
+    config = read_config()
     configure("console" if sys.stderr.isatty() else "json")
     # Kernels are compiled, or read from their cache, before the first frame waits for them.
     rehearse()
     engine = make_engine(config, until_idle_s)
+    engine.read_config = read_config
     signals = _catch_signals(engine)
     try:
         serve(engine)
@@ -118,13 +126,23 @@ def serve(engine: Engine) -> None:
         meters=engine.meters,
         clock_ns=time.time_ns,
     )
-    operations = Operations(config.http, engine.meters, _checks(engine, publisher))
+    reloader = Reloader(
+        engine.sets,
+        engine.meters,
+        read_config=engine.read_config,
+        write=engine.intake.write,
+    )
+    watcher = Watcher(reloader)
+    engine.ask_reload = watcher.ask
+    reception = Reception(config.engine, engine.sets, reloader)
+    operations = Operations(config.http, engine.meters, _checks(engine, publisher), reception)
     try:
         # First, for what has not begun cannot be ended, should any of the others fail.
         operations.start()
         _activate_rules(engine)
         publisher.start()
         engine.intake.start()
+        watcher.start()
         engine.ready.set()
         notify(READY)
         log.info("engine_started", engine=config.engine, intake=engine.intake.endpoint)
@@ -133,6 +151,8 @@ def serve(engine: Engine) -> None:
         raise _meant(error, config) from None
     finally:
         notify(STOPPING)
+        engine.sets.end()
+        watcher.stop()
         if engine.intake.is_alive:
             engine.intake.stop()
         publisher.stop()
@@ -239,7 +259,8 @@ def _checks(engine: Engine, publisher: Publisher) -> dict[str, Callable[[], str]
 
 
 def _catch_signals(engine: Engine) -> dict[signal.Signals, Answer]:
-    """SIGTERM and SIGINT end the engine in order; another, a second later, at once."""
+    """SIGTERM and SIGINT end the engine in order, another, a second later, at once; SIGHUP has
+    the rules loaded anew."""
 
     first_ns = 0
 
@@ -253,4 +274,9 @@ def _catch_signals(engine: Engine) -> dict[signal.Signals, Answer]:
         first_ns = first_ns or now_ns
         engine.stop()
 
-    return {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    def reload(number: int, frame: FrameType | None) -> None:
+        del number, frame
+        engine.ask_reload()
+
+    ways = {signal.SIGTERM: end, signal.SIGINT: end, signal.SIGHUP: reload}
+    return {number: signal.signal(number, way) for number, way in ways.items()}

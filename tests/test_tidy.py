@@ -31,7 +31,7 @@ CLOCKS = {
     "engine.intake", "engine.sinks", "engine.publisher", "engine.inlet", "engine.feed",
     "engine.listen", "engine.demo", "engine.run", "engine.operations", "engine.logs",
     "engine.warmup", "engine.journal", "engine.shard", "engine.check", "engine.rerun",
-    "engine.ports", "engine.machine", "engine.keeper", "engine.trying",
+    "engine.ports", "engine.machine", "engine.keeper", "engine.trying", "engine.reloading",
 }  # fmt: skip
 CLOCK_CALLS = {"time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns"}
 

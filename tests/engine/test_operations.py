@@ -69,7 +69,9 @@ def test_no_other_path_exists(address, path):
 
 def test_nothing_can_be_sent(address):
     """There is nothing to change here, so nothing is read."""
-    assert ask(address, "/livez", "POST", "x")[0] == 501
+    assert ask(address, "/livez", "POST", "x")[0] == 413
+    assert ask(address, "/livez", "POST")[0] == 404
+    assert ask(address, "/livez", "PUT")[0] == 501
     assert ask(address, "/livez", body="x" * 10)[0] == 413
     assert ask(address, "/livez", headers={"Content-Length": "abc"})[0] == 413
     assert ask(address, "/" + "x" * 70_000)[0] == 414
