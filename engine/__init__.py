@@ -51,7 +51,7 @@ Around the walk:
     What does a journal tell when it is played again? replaying: rerun, tales, truths; tables
     What would other rules change?                    planning
     Why was it told, and why not?                     explaining: inquiry, account, lone_row
-    What does a code mean?                            explain: pages; nearest
+    What does a code mean?                            explain: pages, titles_zh; nearest
     What can be seen in a minute?                     demo, plant
     What ends a command, and with which code?         errors
     How is the engine, and who is told?               meters, operations, notify, logs, progress,

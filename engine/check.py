@@ -4,6 +4,7 @@ A path is an engine.yaml (with its catalogue, its rules, and the links between t
 folder, a rule pack, or a folder of any of these.
 """
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,15 +18,19 @@ from engine import registry
 from engine.config import EngineConfig
 from engine.errors import EXIT_FINDINGS, EXIT_OK, ConfigError, UsageError
 from engine.links import link_faults, read_model_feature
+from engine.pages import PAGES
 from engine.registry import Catalogue
 from engine.sorts import sorts_of
+from engine.titles_zh import TITLES as ENGINE_TITLES
 from rules import book as rule_book
 from rules.bill import bill
-from rules.errors import Faults, Place, as_texts
-from rules.errors import as_json as faults_as_json
+from rules.errors import Faults, Place
 from rules.expression import Feature
 from rules.pack import Book
+from rules.phrases import Language
 from rules.plan import Plan, make_plan
+from rules.reports import Format, report
+from rules.titles_zh import TITLES
 from rules.yaml_text import MapNode, read_file
 
 NS_PER_S: Final = 1_000_000_000
@@ -39,6 +44,10 @@ POINT_BYTES: Final = 17
 SAMPLE_BYTES: Final = 8
 
 
+PACK_LINE: Final = re.compile(rb"^tocsin:", re.MULTILINE)
+HEAD_BYTES: Final = 16 * 1024
+
+
 @dataclass(slots=True)
 class Found:
     """What there is to check: engine.yamls, and what none of them covers."""
@@ -49,7 +58,12 @@ class Found:
 
 
 def check(
-    paths: Sequence[Path], sets: Sequence[str] = (), *, deny_warnings: bool, as_json: bool
+    paths: Sequence[Path],
+    sets: Sequence[str] = (),
+    *,
+    deny_warnings: bool,
+    form: Format,
+    language: Language,
 ) -> int:
     """Check everything that the paths name; returns 0, 1 with errors, 3 with denied warnings."""
     began_s = time.perf_counter()
@@ -61,12 +75,15 @@ def check(
         _discover(path, found, is_named=True)
     faults, bills = _examine(found, sets)
     errors, warnings = faults.errors(), faults.warnings()
-    if as_json:
-        click.echo(faults_as_json(faults))
+    titles = {**TITLES, **ENGINE_TITLES} if language == "zh" else None
+    causes = {code: page.title for code, page in PAGES.items()}
+    text = report(faults, form, titles, causes)
+    if form != "text":
+        click.echo(text)
     else:
-        for text in (as_texts(faults), *bills):
-            if text:
-                click.echo(text)
+        for part in (text, *bills):
+            if part:
+                click.echo(part)
                 click.echo()
         click.echo(_verdict(len(errors), len(warnings), found, time.perf_counter() - began_s))
     if errors:
@@ -113,6 +130,10 @@ def _is_config(path: Path) -> bool:
     """An engine.yaml has no `tocsin:` key; its name settles it when it cannot be read."""
     if path.name == "engine.yaml":
         return True
+    with path.open("rb") as stream:
+        # A pack says so in its first lines, and need not be read twice.
+        if PACK_LINE.search(stream.read(HEAD_BYTES)):
+            return False
     root = read_file(path, Faults())
     return isinstance(root, MapNode) and root.get("tocsin") is None and root.get("rules") is None
 

@@ -125,16 +125,20 @@ def run_(config: Path, sets: tuple[str, ...], data: Path | None, until_idle: flo
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", callback=_assignment,
               help="Replace one value of an engine.yaml; repeatable.")  # fmt: skip
 @click.option("--deny-warnings", is_flag=True, help="End with 3 when there are warnings.")
-@click.option("--json", "as_json", is_flag=True, help="Faults as JSON, for editors.")
+@click.option("--format", "form", type=click.Choice(["text", "json", "github", "sarif"]),
+              default="text", show_default=True, help="Faults for people or machines.")  # fmt: skip
+@click.option("--json", "form", flag_value="json", help="The same as --format json.")
+@click.option("--lang", type=click.Choice(["zh", "en"]), default="en", show_default=True,
+              help="The language of faults.")  # fmt: skip
 def check_(
-    paths: tuple[Path, ...], sets: tuple[str, ...], *, deny_warnings: bool, as_json: bool
+    paths: tuple[Path, ...], sets: tuple[str, ...], *, deny_warnings: bool, form: str, lang: str
 ) -> int:
     """Check PATHs: an engine.yaml, a catalogue folder, a rule pack, or a folder of them.
 
     Prints every fault with its place and how to mend it, then what the configuration costs:
     bytes per sensor, memory, journal per day.
     """
-    return _function("check")(paths, sets, deny_warnings=deny_warnings, as_json=as_json)
+    return _function("check")(paths, sets, deny_warnings=deny_warnings, form=form, language=lang)
 
 
 @tocsin.command("feed")

@@ -3,7 +3,8 @@
 Which file answers which question, in the order a rule walks through them:
 
     What is wrong with a file, and how is it said?         errors, explanations,
-                                                           structure_explanations,
+                                                           structure_explanations, reports,
+                                                           titles_zh,
                                                            expression_explanations
     How is YAML read so that `no` stays `no`?              yaml_text
     Which keys, features and words does the language have? vocabulary, feature_words, fields
