@@ -1,7 +1,6 @@
 """Run benchmarks and print their figures: `python -m bench [NAME …]`.
 
 --quick     small sizes, in seconds: shows that nothing has rotted, measures nothing
---full      ten million sensors for the kernels, where the memory allows
 --strict    exit code 99 when a target is missed
 --disk DIR  where journals are written; a temporary folder of the system otherwise
 """
@@ -23,7 +22,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--full", action="store_true")
     parser.add_argument("--strict", action="store_true")
     parser.add_argument("--disk", type=Path)
     asked = parser.parse_args()
@@ -37,7 +35,7 @@ def main() -> int:
     for name in NAMES:
         if asked.names and name not in asked.names:
             continue
-        run = measure(name, is_quick=asked.quick, is_full=asked.full, disk=asked.disk)
+        run = measure(name, is_quick=asked.quick, disk=asked.disk)
         if asked.quick:
             run.figures = [replace(figure, target=None) for figure in run.figures]
         run.show()
@@ -47,12 +45,12 @@ def main() -> int:
     return EXIT_MISSED if missed and asked.strict else 0
 
 
-def measure(name: str, *, is_quick: bool, is_full: bool, disk: Path | None) -> ledger.Run:
+def measure(name: str, *, is_quick: bool, disk: Path | None) -> ledger.Run:
     """Run one benchmark; imported here, so that --help compiles nothing."""
     if name == "kernels":
         from bench import kernel_cost
 
-        return kernel_cost.measure(is_quick=is_quick, is_full=is_full)
+        return kernel_cost.measure(is_quick=is_quick)
     if name == "throughput":
         from bench import throughput
 

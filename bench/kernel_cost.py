@@ -15,7 +15,7 @@ from bench.ledger import Figure, Run
 from bench.more_cases import ALL_CASES
 
 SEED = 20261124
-QUICK_SIZES, SIZES, FULL_SIZES = (2_000,), (100_000, 1_000_000), (100_000, 1_000_000, 10_000_000)
+QUICK_SIZES, SIZES = (2_000,), (100_000, 1_000_000, 10_000_000)
 QUICK_READINGS, READINGS = 32_768, 2_000_000
 REPETITIONS = 5
 # The largest case: a ring and a back of 7 * 6 float64, for the kernel and again for the floor,
@@ -23,13 +23,13 @@ REPETITIONS = 5
 BYTES_PER_SENSOR = 800
 
 
-def measure(*, is_quick: bool, is_full: bool) -> Run:
+def measure(*, is_quick: bool) -> Run:
     """Every kernel at every size, its readings of sensors in any order and in theirs."""
     run = Run("kernels: thread CPU time", SEED)
     loops = floor.load()
     if loops is None:
         run.notes.append("no floor: there is no C compiler `cc` on this machine")
-    sizes = QUICK_SIZES if is_quick else FULL_SIZES if is_full else SIZES
+    sizes = QUICK_SIZES if is_quick else SIZES
     readings = QUICK_READINGS if is_quick else READINGS
     for sensors in sizes:
         if sensors * BYTES_PER_SENSOR > memory_left_bytes():

@@ -13,7 +13,7 @@ from kernels.columns import aligned
 
 @pytest.fixture(scope="module")
 def quick() -> Run:
-    return kernel_cost.measure(is_quick=True, is_full=False)
+    return kernel_cost.measure(is_quick=True)
 
 
 def test_every_kernel_has_a_figure_in_both_orders(quick):
