@@ -47,6 +47,7 @@ Around the walk:
     Do rules, models and catalogue fit together?      links: calendar_links; check
     Do the tests of a pack hold?                      trying: trial, scene, expecting, reasons
     What do the tests of a pack leave open?           coverage, generated, mutation
+    How should a pack look?                           formatting
     How is the engine driven without a flow?          drive
     What does a journal tell when it is played again? replaying: rerun, tales, truths; tables
     What would other rules change?                    planning

@@ -225,4 +225,13 @@ def test(
     return _function("engine.trying:test")(packs_in(paths), options)
 
 
-COMMANDS: Final = (explain, plan, replay, test)
+@click.command("fmt")
+@click.argument("paths", type=EXISTING, nargs=-1, required=True)
+@click.option("--check", "is_check", is_flag=True, help="Change nothing; end with 1 if it would.")
+@click.option("--diff", "is_diff", is_flag=True, help="As --check, and show what would change.")
+def fmt(paths: tuple[Path, ...], *, is_check: bool, is_diff: bool) -> int:
+    """Lay out rule packs as all packs are; comments stay, and so does every meaning."""
+    return _function("engine.formatting:fmt")(paths, is_check=is_check, is_diff=is_diff)
+
+
+COMMANDS: Final = (explain, fmt, plan, replay, test)
