@@ -6,6 +6,7 @@ and the texts that stand in them.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ from engine.registry import SENSOR_COLUMNS, SITE_COLUMNS, Catalogue
 from engine.sensor_types import SensorType
 from rules import expression as ex
 from rules.errors import Fault, Place
+from rules.measures import fits
 from rules.needs import GROUPS, WINDOWED
 from rules.pack import Book, Rule
 from rules.units import (
@@ -49,6 +51,21 @@ def link_faults(config: EngineConfig, catalogue: Catalogue, book: Book) -> list[
 
 def rule_faults(rule: Rule, catalogue: Catalogue, folder: Path) -> list[Fault]:
     """Return what one rule names and the catalogue does not have."""
+    faults: list[Fault] = []
+    for name, given in rule.inputs.items():
+        faults += _input_faults(replace(rule, input=given), name, catalogue, folder)
+    for attribute in dict.fromkeys(_unowned(rule)):
+        faults += _column_faults(attribute, catalogue)
+    for scope, name in sorted(rule.message.attributes):
+        if name not in _known(catalogue, scope):
+            text = f"the message of `{rule.id}` names `{scope}.{name}`, which no column has"
+            hint = did_you_mean(name, _known(catalogue, scope))
+            faults.append(Fault("W503", rule.place, text, hint))
+    return list(dict.fromkeys(faults))
+
+
+def _input_faults(rule: Rule, name: str, catalogue: Catalogue, folder: Path) -> list[Fault]:
+    """Return what is wrong with one input of a rule, which stands in for its `input`."""
     names = [sensor_type.name for sensor_type in catalogue.types]
     if rule.input.type == "*":
         numbers = list(range(len(names)))
@@ -58,23 +75,31 @@ def rule_faults(rule: Rule, catalogue: Catalogue, folder: Path) -> list[Fault]:
         text = f"rule `{rule.id}` is about the type `{rule.input.type}`, which types.yaml lacks"
         return [Fault("E730", rule.place, text, did_you_mean(rule.input.type, names))]
     faults: list[Fault] = []
+    features = [feature for feature in _features(rule) if feature.input == name]
     if rule.input.type != "*":
         faults += _type_faults(rule, catalogue.types[numbers[0]])
+        faults += _kind_faults(features, catalogue.types[numbers[0]])
     sensors = np.flatnonzero(np.isin(catalogue.sensors.type, numbers))
     if not sensors.size:
         text = f"no sensor is of the type `{rule.input.type}`: rule `{rule.id}` will never speak"
         return [*faults, Fault("W501", rule.place, text, "")]
-    faults += _window_faults(rule, [catalogue.types[number] for number in numbers])
-    faults += _period_faults(rule, catalogue, sensors)
-    for attribute in dict.fromkeys(_attributes(rule)):
+    faults += _window_faults(features, [catalogue.types[number] for number in numbers])
+    faults += _period_faults(rule, features, catalogue, sensors)
+    for attribute in dict.fromkeys(_attributes(rule, name)):
         faults += _attribute_faults(rule, attribute, catalogue, sensors, folder)
-    faults += calendar_faults(rule, catalogue, sensors, folder)
-    for scope, name in sorted(rule.message.attributes):
-        if name not in _known(catalogue, scope):
-            text = f"the message of `{rule.id}` names `{scope}.{name}`, which no column has"
-            hint = did_you_mean(name, _known(catalogue, scope))
-            faults.append(Fault("W503", rule.place, text, hint))
-    return faults
+    return [*faults, *calendar_faults(rule, catalogue, sensors, folder)]
+
+
+def _kind_faults(features: Sequence[ex.Feature], sensor_type: SensorType) -> list[Fault]:
+    """Sums are of what is added up; where the rule does not say the kind, its type does."""
+    kind = sensor_type.kind
+    wrong = [feature for feature in dict.fromkeys(features) if not feature.stream]
+    hint = "see `tocsin explain E115`"
+    return [
+        Fault("E738", f.place, f"`{f.name}` cannot be of `{sensor_type.name}`, a {kind}", hint)
+        for f in wrong
+        if not fits(f.name, kind)
+    ]
 
 
 def _type_faults(rule: Rule, sensor_type: SensorType) -> list[Fault]:
@@ -106,21 +131,52 @@ def _conditions(rule: Rule) -> Iterable[ex.Node]:
         yield level.when
         if level.clear is not None:
             yield level.clear
+    if rule.sequence is not None:
+        yield from (step.condition for step in rule.sequence.steps)
+        if rule.sequence.reset is not None:
+            yield rule.sequence.reset
+    if rule.cluster is not None:
+        yield rule.cluster.when
 
 
 def _features(rule: Rule) -> list[ex.Feature]:
     return [feature for node in _conditions(rule) for feature in ex.features(node)]
 
 
-def _attributes(rule: Rule) -> list[ex.Attribute]:
-    return [attribute for node in _conditions(rule) for attribute in ex.attributes(node)]
+def _attributes(rule: Rule, name: str) -> Iterable[ex.Attribute]:
+    """Return the attributes of the sensors of one input: all, where it is the only one."""
+    for node in _conditions(rule):
+        if len(rule.inputs) == 1:
+            yield from ex.attributes(node)
+        for part in ex.walk(node) if len(rule.inputs) > 1 else ():
+            if isinstance(part, ex.Vote | ex.Gather) and part.members.input == name:
+                yield from ex.attributes(part)
 
 
-def _window_faults(rule: Rule, types: Sequence[SensorType]) -> list[Fault]:
+def _unowned(rule: Rule) -> Iterable[ex.Attribute]:
+    """Return the attributes that must only have a column: of instances, and those of `where`."""
+    for given in rule.inputs.values():
+        if given.where is not None:
+            yield from ex.attributes(given.where)
+    if len(rule.inputs) != 1:
+        for node in _conditions(rule):
+            yield from ex.attributes(node)
+
+
+def _column_faults(attribute: ex.Attribute, catalogue: Catalogue) -> list[Fault]:
+    known = _known(catalogue, attribute.scope)
+    if attribute.name in known:
+        return []
+    file = "sites.csv" if attribute.scope == "site" else "sensors.csv"
+    text = f"{file} has no column `{attribute.name}`, so this would always be unknown"
+    return [Fault("E736", attribute.place, text, did_you_mean(attribute.name, known))]
+
+
+def _window_faults(features: Sequence[ex.Feature], types: Sequence[SensorType]) -> list[Fault]:
     """Where types.yaml fixes the pane, every window must be a whole number of them."""
     faults = []
     for sensor_type in types:
-        for feature in dict.fromkeys(_features(rule)):
+        for feature in dict.fromkeys(features):
             pane_ns = sensor_type.pane_ns
             if feature.name not in WINDOWED or not pane_ns:
                 continue
@@ -133,9 +189,14 @@ def _window_faults(rule: Rule, types: Sequence[SensorType]) -> list[Fault]:
     return faults
 
 
-def _period_faults(rule: Rule, catalogue: Catalogue, sensors: NDArray[np.intp]) -> list[Fault]:
+def _period_faults(
+    rule: Rule,
+    features: Sequence[ex.Feature],
+    catalogue: Catalogue,
+    sensors: NDArray[np.intp],
+) -> list[Fault]:
     """A share of the expected readings needs to know how many are expected."""
-    features = [feature for feature in _features(rule) if feature.name in NEEDS_PERIOD]
+    features = [feature for feature in features if feature.name in NEEDS_PERIOD]
     bare = sensors[catalogue.sensors.period_ns[sensors] == 0]
     if not features or not bare.size:
         return []
@@ -161,11 +222,9 @@ def _attribute_faults(
     sensors: NDArray[np.intp],
     folder: Path,
 ) -> list[Fault]:
-    known = _known(catalogue, attribute.scope)
-    if attribute.name not in known:
-        file = "sites.csv" if attribute.scope == "site" else "sensors.csv"
-        text = f"{file} has no column `{attribute.name}`, so this would always be unknown"
-        return [Fault("E736", attribute.place, text, did_you_mean(attribute.name, known))]
+    missing = _column_faults(attribute, catalogue)
+    if missing:
+        return missing
     if attribute.name in BUILT_IN:
         return []
     own = catalogue.sensors.attributes.get(attribute.name)
