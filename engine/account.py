@@ -17,9 +17,10 @@ from engine.tables import span_text as human
 from kernels.latch import FROZEN
 from rules import expression as ex
 from rules.grade import Grade
+from rules.graded import GradePlan
 from rules.overriding import holds, matches
 from rules.pack import Override
-from rules.plan import GradePlan, RulePlan
+from rules.plan import RulePlan
 from rules.retold import Teller
 
 Phase = Literal["off", "arming", "on", "clearing"]

@@ -56,7 +56,7 @@ def facts_of(shard: Shard) -> dict[str, object]:
         "links": links,
         "banks": {bank.windows.name: _facts_of_bank(shard, bank) for bank in shard.banks},
         "rules": {
-            rule.plan.name: {
+            rule.plan.home: {
                 "definition": definition(rule.plan),
                 "compared": compared(rule.plan),
                 **facts_of_rule(rule.plan),
@@ -75,7 +75,7 @@ def _facts_of_bank(shard: Shard, bank: Bank) -> dict[str, object]:
         "unit": bank.plan.sort.unit,
         "sensors": "\n".join(shard.catalogue.sensors.name[number] for number in bank.sensor),
         "site_rows": shard.layout.site_rows[bank.number].tolist(),
-        "rules": [rule.plan.name for rule in bank.rules],
+        "rules": [rule.plan.home for rule in bank.rules],
     }
     if bank.anomaly is not None:
         facts["model"] = _digest(bank.anomaly.plan)
@@ -225,7 +225,7 @@ def _adopt_rule(
     snapshot: Snapshot, before: Mapping[str, object], rule: Latches, pairs: Pairs
 ) -> bool:
     """Latches of a rule that was there before, whatever it meant."""
-    name = rule.plan.name
+    name = rule.plan.home
     if name not in _texts(before.get("rules", [])):
         return False
     saved = snapshot.columns
@@ -254,7 +254,7 @@ def _adopt_desk(shard: Shard, snapshot: Snapshot, bank: Bank, rule: Latches, pai
 def _end_what_has_gone(shard: Shard, snapshot: Snapshot) -> None:
     """Last words for open warnings that nobody watches, and their ordinals for later."""
     today = {
-        (bank.windows.name, rule.plan.name): (bank, rule)
+        (bank.windows.name, rule.plan.home): (bank, rule)
         for bank in shard.banks
         for rule in bank.rules
     }
@@ -271,7 +271,7 @@ def _end_what_has_gone(shard: Shard, snapshot: Snapshot) -> None:
                 if known["definition"] != definition(rule.plan):
                     _reconsider(shard, bank, rule, str(known.get("compared", "")))
             kept = old.tolist()
-            courses = courses_in(snapshot.columns.get(desk_name(type_name, name)))
+            courses = courses_in(snapshot.columns.get(desk_name(type_name, name.split("@")[0])))
             last = superseded(snapshot, before, name, status=status, kept=kept, courses=courses)
             shard.told.extend(last)
             _retire(shard, snapshot, name, (names_of(before), old), courses)
@@ -314,7 +314,7 @@ def _call_back(shard: Shard, bank: Bank, rule: Latches) -> None:
     if not shard.retired:
         return
     for row, sensor in enumerate(_sensors(shard, bank)):
-        ordinal = shard.retired.pop(f"{rule.plan.name}\n{sensor}", 0)
+        ordinal = shard.retired.pop(f"{rule.plan.home}\n{sensor}", 0)
         rule.episode["ordinal"][row] = max(ordinal, int(rule.episode["ordinal"][row]))
 
 

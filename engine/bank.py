@@ -22,6 +22,7 @@ from engine.leap import AgeingRules
 from engine.measures import ALWAYS_KNOWN
 from engine.meters import Meters
 from engine.registry import Catalogue
+from engine.variants import variants_of
 from engine.verdicts import Verdicts
 from engine.windows import Windows
 from rules.ageing import ageing
@@ -98,8 +99,9 @@ def make_bank(
     *,
     bank_columns: NDArray[np.void],
     anomalies: Mapping[str, Anomaly],
+    today: str,
 ) -> Bank:
-    """Make a bank that has seen nothing."""
+    """Make a bank that has seen nothing; `today` is the day that ends overrides, ISO or empty."""
     rows = slice(int(layout.bank_start[number]), int(layout.bank_start[number + 1]))
     sensor = layout.sensor[rows]
     period_ns = catalogue.sensors.period_ns[sensor]
@@ -107,7 +109,8 @@ def make_bank(
     attributes = Attributes(catalogue, sensor)
 
     def latches(rules: Sequence[RulePlan]) -> tuple[Latches, ...]:
-        return tuple(Latches(rule, period_ns, site_rows, attributes) for rule in rules)
+        varied = [variants_of(rule, attributes, today=today) for rule in rules]
+        return tuple(Latches(v.plans[0], period_ns, site_rows, attributes, v) for v in varied)
 
     return Bank(
         number=number,
@@ -131,5 +134,6 @@ def desk_of(
     bank: Bank, rule: Latches, catalogue: Catalogue, status: str, meters: Meters
 ) -> Desk[SensorBoard]:
     """The desk at which one rule on a bank is told."""
-    episodes = Episodes(rule.plan, catalogue, status=status, meters=meters)
-    return Desk(rule.plan.rule, SensorBoard(rule, bank.sensor, episodes))
+    plans = rule.variants.plans
+    episodes = [Episodes(plan, catalogue, status=status, meters=meters) for plan in plans]
+    return Desk(rule.plan.rule, SensorBoard(rule, bank.sensor, tuple(episodes)))

@@ -14,15 +14,19 @@ from engine.tidings import Tidings
 
 @dataclass(frozen=True, slots=True)
 class SensorBoard:
-    """The rows of one rule in one bank; `sensor` has their numbers in the catalogue."""
+    """The rows of one rule in one bank.
+
+    sensor    int32[rows]  their numbers in the catalogue
+    episodes  one for each variant of the rule's settings
+    """
 
     latches: Latches
     sensor: NDArray[np.int32]
-    episodes: Episodes
+    episodes: tuple[Episodes, ...]
 
     def write(self, told: Told) -> Message:
         """Make the message of what is told."""
-        return self.episodes.about(told, int(self.sensor[told.change["row"]]))
+        return self._episodes(told.change).about(told, int(self.sensor[told.change["row"]]))
 
     def reset(self, row: int, now_ns: int) -> NDArray[np.void]:
         """Let the row's latched grades go."""
@@ -34,7 +38,10 @@ class SensorBoard:
 
     def evidence(self, change: np.void, coverage: float) -> Facts:
         """What is known of a change."""
-        return self.episodes.facts(change, int(self.sensor[change["row"]]), coverage)
+        return self._episodes(change).facts(change, int(self.sensor[change["row"]]), coverage)
+
+    def _episodes(self, change: np.void) -> Episodes:
+        return self.episodes[max(int(self.latches.variants.of[change["row"]]), 0)]
 
 
 @dataclass(frozen=True, slots=True)

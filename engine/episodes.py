@@ -78,9 +78,10 @@ class Episodes:
 
     def warning(self, told: Told, names: "Subject") -> Message:
         """Write one warning about a subject."""
-        change, event = told.change, told.event
+        change = told.change
         rule = self.plan.rule
-        grade = Grade(int(change["grade"])).word
+        event, number, previous, peak = self._capped(told)
+        grade = Grade(number).word
         compared = float(change["value"])
         value = self.plan.shown(compared)
         texts = self.messages.write(
@@ -100,15 +101,15 @@ class Episodes:
             "revision": int(change["revision"]),
             "event": event,
             "grade": grade,
-            "previous": Grade(int(change["previous"])).word,
-            "peak": Grade(int(change["peak"])).word,
+            "previous": Grade(previous).word,
+            "peak": Grade(peak).word,
             "status": self.status,
             "pack": rule.pack,
             "rule": rule.id,
             "version": self.plan.version,
             "digest": self.plan.digest,
             "hazard": rule.hazard,
-            "urgency": URGENCY[change["grade"]],
+            "urgency": URGENCY[number],
             "trend": TREND.get(event, "steady"),
             "impact": texts.impact,
             "subject": names.sensor,
@@ -128,12 +129,26 @@ class Episodes:
             "expires": int(change["event_ns"]) + EXPIRES_AFTER_NS,
             **told.more,
         }
+        if rule.cap is not None:
+            body["judged"] = Grade(int(change["grade"])).word
+        # Who follows `warning/` never hears of a rule that is only tried out.
         branch = "warning"
         if told.suppressed:
             branch, body["suppressed"] = "muted", told.suppressed
         if told.is_demoted or rule.mode == "shadow":
             branch, body["mode"] = "shadow", "shadow"
         return f"{branch}/{grade}/{rule.hazard}/{names.division}/{names.site}", body
+
+    def _capped(self, told: Told) -> tuple[str, int, int, int]:
+        """The event, the grade, the one before and the peak, as they are told under the cap.
+
+        A change that the cap hides is told as `updated`: the revisions have no holes.
+        """
+        cap = int(self.plan.rule.cap or Grade.RED)
+        found = (min(int(told.change[name]), cap) for name in ("grade", "previous", "peak"))
+        grade, previous, peak = found
+        is_hidden = grade == previous and told.event in TREND
+        return "updated" if is_hidden else told.event, grade, previous, peak
 
     def _count_failure(self, problem: str) -> None:
         """The default text was sent; whoever wrote the template learns of it once."""

@@ -351,7 +351,7 @@ class Latches:
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""
-        name = self.plan.name
+        name = self.plan.home
         self._note_shown()
         return {
             f"latch/{name}/line": self.latch,

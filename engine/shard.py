@@ -33,7 +33,7 @@ from engine.registry import Catalogue
 from engine.variants import SeenColumns, pane_columns
 from engine.windows import bank_table, card_table, extremes
 from kernels.stage import OUTCOMES
-from rules.plan import STALE_NS_MIN, Plan, RulePlan
+from rules.plan import STALE_NS_MIN, Plan
 
 Columns = Mapping[str, NDArray[np.generic]]
 
@@ -55,6 +55,8 @@ class ShardSettings:
     silence_ns: int
     future_max_ns: int
     status: str
+    # The day from which on overrides that end before it no longer hold; empty: all hold.
+    today: str = ""
 
 
 class Shard:
@@ -103,6 +105,7 @@ class Shard:
                 *(number, bank_plan, layout, catalogue),
                 bank_columns=bank_columns,
                 anomalies=anomalies,
+                today=settings.today,
             )
             for number, bank_plan in enumerate(plans)
         )
@@ -179,7 +182,7 @@ class Shard:
             for rule in bank.reading_rules:
                 seen = part.as_raw(bank.windows.precision) if rule.plan.is_raw else part
                 for changes in rule.read(seen, rows):
-                    self._tell(bank, rule.plan, changes, None)
+                    self.tell(bank, rule, changes, None)
             return
         counted += part.tally.sum(axis=0)
         low, high = bank.windows.fold_series(part, self.clock.card)
@@ -189,7 +192,7 @@ class Shard:
                 block = part.as_raw(bank.windows.precision)
                 bounds = extremes(block)
             for changes in rule.read_series(block, rows, *bounds):
-                self._tell(bank, rule.plan, changes, None)
+                self.tell(bank, rule, changes, None)
 
     def _close_panes(self) -> None:
         for bank in self.banks:
@@ -241,7 +244,7 @@ class Shard:
                 self.watcher(rule, table)
             told = rule.close(table, found.bits[number], found.is_loud[number], next_ns=next_ns)
             for changes in told:
-                self._tell(bank, rule.plan, changes, table)
+                self.tell(bank, rule, changes, table)
 
     def _end_timers(self) -> None:
         for bank in self.banks:
@@ -249,16 +252,17 @@ class Shard:
             horizon_ns = self.clock.horizon_ns(bank.number)
             for rule in bank.reading_rules:
                 for changes in rule.advance(site_rows, horizon_ns):
-                    self._tell(bank, rule.plan, changes, None)
+                    self.tell(bank, rule, changes, None)
 
-    def _tell(
-        self, bank: Bank, plan: RulePlan, changes: Changes, columns: SeenColumns | None
+    def tell(
+        self, bank: Bank, rule: Latches, changes: Changes, columns: SeenColumns | None
     ) -> None:
+        """Write the warnings of some changes; `columns` is what they were judged by, if a pane."""
         share = np.ones(changes.size)
         if columns is not None:
             at = np.searchsorted(columns.measures.rows, changes["row"])
             share = columns.coverage()[at].astype(np.float64)
-        desk = self.desks[bank.number, plan.name]
+        desk = self.desks[bank.number, rule.plan.name]
         for change, known in zip(changes, share, strict=True):
             more = desk.rows.evidence(change, 0.0 if change["blind"] else float(known))
             self.told.extend(desk.tell(change, more))

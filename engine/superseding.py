@@ -35,6 +35,7 @@ def facts_of_rule(plan: RulePlan) -> dict[str, object]:
         "hazard": rule.hazard,
         "mode": rule.mode,
         "unit": plan.unit,
+        "cap": int(rule.cap or 0),
         # Scales are straight lines: what 0 and 1 are shown as tells the rest.
         "shown": [plan.shown(0.0), plan.shown(1.0)],
         "title": dict(rule.title.items()),
@@ -89,7 +90,9 @@ def superseded(
         body = _body(rule, _map(sites[place]), sensors[row], latch[row], told)
         ended_ns = max(int(clock_ns[place]), int(episode[row]["last_ns"]))
         body |= {"event_time": ended_ns, "expires": ended_ns + EXPIRES_AFTER_NS, "status": status}
-        branch = "shadow" if rule.get("mode") == "shadow" else "warning"
+        branch = "warning"
+        if rule.get("mode") == "shadow":
+            body["mode"] = branch = "shadow"
         yield f"{branch}/none/{rule['hazard']}/{body['division']}/{body['site']}", body
 
 
@@ -102,7 +105,8 @@ def _told(line: np.void, episode: np.void, course: Course | None) -> Mark:
 
 
 def _body(rule: Facts, site: Facts, sensor: str, line: np.void, told: Mark) -> Body:
-    grade = Grade(told.grade).word
+    cap = int(str(rule.get("cap", 0))) or int(Grade.RED)
+    grade = Grade(min(told.grade, cap)).word
     zero, one = (float(str(shown)) for shown in _list(rule["shown"]))
     value = zero + (one - zero) * float(line["value"])
     title = _map(rule["title"])
@@ -115,7 +119,7 @@ def _body(rule: Facts, site: Facts, sensor: str, line: np.void, told: Mark) -> B
         "event": "superseded",
         "grade": "none",
         "previous": grade,
-        "peak": Grade(told.peak).word,
+        "peak": Grade(min(told.peak, cap)).word,
         **{key: rule[key] for key in ("pack", "rule", "version", "digest", "hazard", "unit")},
         "urgency": "past",
         "trend": "steady",

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.features import Attributes, Floats, PaneColumns
+from engine.features import AttributeColumns, Attributes, Floats, PaneColumns
 from engine.measures import Measures
+from engine.registry import Catalogue
 from rules import expression as ex
-from rules.plan import RulePlan
+from rules import judge, overriding
+from rules.plan import RulePlan, variant_plan
+from rules.units import Scale
 
 Ints = NDArray[np.int64]
 
@@ -87,13 +90,77 @@ class VariedColumns:
         return found
 
 
+def variants_of(plan: RulePlan, attributes: Attributes, *, today: str) -> Variants:
+    """Which settings of a rule hold for each row of a bank, on a day (ISO; empty: any day)."""
+    rule, catalogue, sensor = plan.rule, attributes.catalogue, attributes.sensor
+    plans = [plan]
+    of = np.zeros(sensor.size, dtype=np.int32)
+    if rule.overrides:
+        keys = sorted({key for override in rule.overrides for key in override.match})
+        texts = [_texts_of(catalogue, sensor, key) for key in keys]
+        # Sensors that say the same of what is matched have the same settings.
+        kinds = dict.fromkeys(zip(*texts, strict=True)) if texts else {}
+        known = [
+            {key: text for key, text in zip(keys, kind, strict=True) if text is not None}
+            for kind in kinds
+        ]
+        rules, numbers, _ = overriding.variants(rule, known, today=today)
+        number_of = dict(zip(kinds, numbers, strict=True))
+        of[:] = [number_of[kind] for kind in zip(*texts, strict=True)]
+        plans += [variant_plan(plan, other) for other in rules[1:]]
+    if rule.input.where is not None:
+        rows = SettledColumns(attributes, sensor.size, rule.input.scale)
+        of[~judge.truth(rule.input.where, rows).true] = -1
+    for number, one in enumerate(plans):
+        if one.rule.mode == "disabled":
+            of[of == number] = -1
+    return Variants(tuple(plans), of)
+
+
+def _texts_of(catalogue: Catalogue, sensor: NDArray[np.int32], key: str) -> list[str | None]:
+    """What an override matches of each sensor: its name, its site's name, or an attribute."""
+    sensors, sites = catalogue.sensors, catalogue.sites
+    site = sensors.site[sensor].tolist()
+    if key == "sensor":
+        return [sensors.name[number] for number in sensor.tolist()]
+    if key == "site":
+        return [sites.name[number] for number in site]
+    own = sensors.attributes.get(key)
+    if own is None:
+        return [sites.attributes[number].get(key) for number in site]
+    return [
+        own[number] if own[number] is not None else sites.attributes[at].get(key)
+        for number, at in zip(sensor.tolist(), site, strict=True)
+    ]
+
+
+class SettledColumns:
+    """The attributes of all rows of a bank, as a rule's conditions see them."""
+
+    __slots__ = ("attributes", "row_count", "scale")
+
+    def __init__(self, attributes: AttributeColumns, row_count: int, scale: Scale) -> None:
+        self.attributes = attributes
+        self.row_count = row_count
+        self.scale = scale
+
+    def feature(self, feature: ex.Feature) -> Floats:
+        """No feature depends on attributes alone."""
+        message = f"{feature.name} is not settled"
+        raise AssertionError(message)
+
+    def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]:
+        """An attribute of every row."""
+        return self.attributes.column(attribute, self.scale)
+
+
 SeenColumns = PaneColumns | VariedColumns
 
 
 def view_of(plan: RulePlan) -> tuple[object, ...]:
     """What a column depends on beside its feature."""
     read, quality = plan.rule.input, plan.rule.quality
-    return read.unit, read.kind, plan.coverage, quality.stale_after_ns, quality.view
+    return read.scale, read.kind, plan.coverage, quality.stale_after_ns, quality.view
 
 
 def pane_columns(

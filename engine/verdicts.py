@@ -9,13 +9,12 @@ The machine is `kernels/vm.py`, its programs come from `rules/program.py`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.features import AttributeColumns
-from engine.variants import Variants, view_of
+from engine.variants import SettledColumns, Variants, view_of
 from kernels import vm, zones
 from rules import expression as ex
 from rules import judge
@@ -125,7 +124,8 @@ class Verdicts:
         """What no reading moves, for all rows of the bank."""
         if column not in self.settled:
             rule = self.variants[self.of_view[column.view]]
-            table = _Settled(self.attributes, rule)
+            scale = rule.plans[0].rule.input.scale
+            table = SettledColumns(self.attributes, rule.of.size, scale)
             found: Floats
             match column.node:
                 case IsVariant(number=None):
@@ -151,32 +151,7 @@ def _view(rule: Variants, number: int) -> object:
     return view_of(plan)
 
 
-class _Settled:
-    """The attributes of all rows of a bank, as a rule's conditions see them."""
-
-    __slots__ = ("attributes", "row_count", "scale")
-
-    def __init__(self, attributes: AttributeColumns, rule: Variants) -> None:
-        self.attributes = attributes
-        self.row_count = rule.of.size
-        self.scale = rule.plans[0].rule.input.scale
-
-    def feature(self, feature: ex.Feature) -> Floats:
-        message = f"{feature.name} is not settled"
-        raise AssertionError(message)
-
-    def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]:
-        return self.attributes.column(attribute, self.scale)
-
-
-class _AnyColumns(Protocol):
-    row_count: int
-
-    def feature(self, feature: ex.Feature) -> Floats: ...
-    def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]: ...
-
-
-def _worked_out(node: ex.Node, table: _AnyColumns) -> Floats:
+def _worked_out(node: ex.Node, table: judge.Columns) -> Floats:
     """A quantity as float64; a condition as 1, 0 and NaN."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         if ex.is_condition(node):

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rules import expression as ex
-from rules.plan import GradePlan, RulePlan
+from rules.graded import GradePlan
+from rules.plan import RulePlan
 
 Numbers = NDArray[np.floating]
 Truths = NDArray[np.bool_]

@@ -5,12 +5,13 @@ The plan says which, chooses the pane of each sensor type, and makes the bill: b
 known before the first frame.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rules import expression as ex
 from rules.grade import Grade
-from rules.grouping import OWN_ROLLUP, GroupPlan, grouped
+from rules.graded import GradePlan, conditions_of, features_of, grades_of, shown_value
+from rules.grouping import GroupPlan, grouped
 from rules.needs import (
     RAW_FEATURES,
     WINDOWED,
@@ -25,8 +26,9 @@ from rules.needs import (
     reach_ns,
     ring_length,
 )
+from rules.overriding import settle
 from rules.pack import Book, Rule
-from rules.units import NUMBER, read_unit
+from rules.units import read_unit
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
@@ -49,19 +51,6 @@ RATIO_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class GradePlan:
-    """One grade of a rule: its conditions, its holds, and its threshold if it is a ladder's."""
-
-    grade: int
-    when: ex.Node
-    clear: ex.Node | None
-    for_ns: int
-    clear_for_ns: int
-    enter: float | None
-    leave: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class RulePlan:
     """A rule made ready for judging; grades run from blue to red."""
 
@@ -76,6 +65,13 @@ class RulePlan:
     is_plain_ladder: bool
     is_above: bool
     coverage: float
+    # The sensor type, where the rule is for all of them.
+    sort: str = ""
+
+    @property
+    def home(self) -> str:
+        """Where its state is kept: a rule for all sensor types has one on each."""
+        return f"{self.name}@{self.sort}" if self.sort else self.name
 
     @property
     def name(self) -> str:
@@ -101,7 +97,7 @@ class RulePlan:
     @property
     def asks_calendar(self) -> bool:
         """A condition may change with the hour, without any reading."""
-        return asks_calendar(g for grade in self.grades for g in (grade.when, grade.clear))
+        return asks_calendar(conditions_of(self.grades))
 
     @property
     def is_raw(self) -> bool:
@@ -221,10 +217,10 @@ def make_plan(
     `model_features` are (sensor type, feature) pairs that anomaly models ask for.
     """
     rules = [
-        _rule_plan(rule, pack.version, pack.digest)
+        rule_plan(rule, pack.version, pack.digest)
         for pack in book.packs
         for rule in pack.rules
-        if rule.mode != "disabled"
+        if is_judged(rule)
     ]
     groups = tuple(grouped(rule) for rule in rules if not rule.rule.is_local)
     lone = [rule for rule in rules if rule.rule.is_local]
@@ -232,7 +228,11 @@ def make_plan(
     banks = []
     for sort in sorts:
         mine, signal_rules = (
-            tuple(rule for rule in every if rule.rule.input.type in (sort.name, "*"))
+            tuple(
+                replace(rule, sort=sort.name) if rule.rule.input.type == "*" else rule
+                for rule in every
+                if rule.rule.input.type in (sort.name, "*")
+            )
             for every in (lone, members)
         )
         asked = [feature for name, feature in model_features if name == sort.name]
@@ -313,13 +313,24 @@ def _pair(feature: ex.Feature) -> tuple[int, int]:
     return short_ns, long_ns
 
 
-def _rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
-    how = _ladder_grades if rule.ladder else _rollup_grades if rule.rollup else _level_grades
-    grades = tuple(how(rule))
-    if rule.cap is not None:
-        grades = tuple(grade for grade in grades if grade.grade <= rule.cap)
-    features = tuple(dict.fromkeys(_features(grades)))
-    value = rule.ladder.value if rule.ladder is not None else _shown_value(grades)
+def is_judged(rule: Rule) -> bool:
+    """Whether a rule is judged at all; an override may switch on for some what is off for most."""
+    return rule.mode != "disabled" or any("mode" in known.settings for known in rule.overrides)
+
+
+def variant_plan(plan: RulePlan, rule: Rule) -> RulePlan:
+    """The plan of a rule with the settings that some sensors have."""
+    own = rule_plan(rule, plan.version, plan.digest)
+    return replace(own, is_per_reading=plan.is_per_reading, sort=plan.sort)
+
+
+def rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
+    """What a rule asks for; its features are those of all its overrides."""
+    grades = grades_of(rule)
+    settled = (settle(rule, [override])[0] for override in rule.overrides)
+    varied = [grades_of(other) for other in settled if other is not None]
+    features = tuple(dict.fromkeys(f for some in (grades, *varied) for f in features_of(some)))
+    value = rule.ladder.value if rule.ladder is not None else shown_value(grades)
     is_plain = (
         rule.ladder is not None
         and isinstance(value, ex.Feature)
@@ -336,62 +347,8 @@ def _rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
         unit=rule.ladder.shown if rule.ladder else ex.unit_of(value, rule.input.scale),
         is_per_reading=rule.is_local
         and all(feature.name == "value" for feature in features)
-        and not asks_calendar(g for grade in grades for g in (grade.when, grade.clear)),
+        and not any(asks_calendar(conditions_of(some)) for some in (grades, *varied)),
         is_plain_ladder=is_plain,
         is_above=rule.ladder is None or rule.ladder.direction == "above",
         coverage=COVERAGE_DEFAULT if rule.quality.coverage is None else rule.quality.coverage,
     )
-
-
-def _ladder_grades(rule: Rule) -> Iterable[GradePlan]:
-    ladder = rule.ladder
-    assert ladder is not None
-    is_above = ladder.direction == "above"
-    enter_with: ex.Comparison = ">=" if is_above else "<="
-    leave_with: ex.Comparison = "<" if is_above else ">"
-    for grade in sorted(ladder.enter):
-        enter, leave = ladder.enter[grade], ladder.clear[grade]
-        yield GradePlan(
-            grade=int(grade),
-            when=ex.compare(enter_with, ladder.value, enter),
-            clear=ex.compare(leave_with, ladder.value, leave),
-            for_ns=ladder.for_ns[grade],
-            clear_for_ns=ladder.clear_for_ns[grade],
-            enter=ex.constant(enter),
-            leave=ex.constant(leave),
-        )
-
-
-def _level_grades(rule: Rule) -> Iterable[GradePlan]:
-    assert rule.levels is not None
-    for grade in sorted(rule.levels):
-        level = rule.levels[grade]
-        yield GradePlan(
-            grade=int(grade),
-            when=level.when,
-            clear=level.clear,
-            for_ns=level.for_ns,
-            clear_for_ns=level.clear_for_ns,
-            enter=None,
-            leave=None,
-        )
-
-
-def _rollup_grades(rule: Rule) -> Iterable[GradePlan]:
-    """Each grade stands for as long as the members' grades, taken together, reach it."""
-    rolled = ex.OtherRule(OWN_ROLLUP, "grade", None, None, rule.place)
-    for grade in rule.grades:
-        reached = ex.compare(">=", rolled, ex.Number(float(grade), NUMBER, rule.place))
-        yield GradePlan(int(grade), reached, None, 0, 0, None, None)
-
-
-def _features(grades: Iterable[GradePlan]) -> Iterable[ex.Feature]:
-    for grade in grades:
-        for condition in (grade.when, grade.clear):
-            if condition is not None:
-                yield from ex.features(condition)
-
-
-def _shown_value(grades: Sequence[GradePlan]) -> ex.Node:
-    """What a warning of `levels` shows: the first quantity that its lowest grade looks at."""
-    return next(iter(_features(grades)), grades[0].when)

@@ -12,7 +12,7 @@ import numpy as np
 
 from kernels import zones
 from rules import expression as ex
-from rules.plan import GradePlan
+from rules.graded import GradePlan
 from rules.steps import IsVariant, Node, Step, Varied, Writer, is_given, is_settled, is_text
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from kernels import vm, zones
 from rules import expression as ex
 from rules import judge, program, steps
-from rules.plan import GradePlan
+from rules.graded import GradePlan
 from rules.units import NUMBER
 from tests.reference import judge as interpreter
 from tests.rules.conditions import GRID, LIMIT, MEAN, PLACE, VALUE, Table, gradings, table, tables

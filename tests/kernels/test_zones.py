@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kernels import zones
 from rules import expression as ex
 from rules import judge
-from rules.plan import GradePlan
+from rules.graded import GradePlan
 from rules.units import NUMBER
 from tests.kernels.test_vm import Machine, grown, rule_sets
 from tests.reference import vm

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rules import expression as ex
 from rules.errors import Place
-from rules.plan import GradePlan
+from rules.graded import GradePlan
 from rules.units import NUMBER
 
 PLACE = Place("t.yaml", 1, 1)

@@ -6,7 +6,7 @@ from hypothesis import given
 
 from rules import expression as ex
 from rules import judge
-from rules.plan import GradePlan
+from rules.graded import GradePlan
 from rules.units import NUMBER
 from tests.reference import judge as reference
 from tests.rules.conditions import (

@@ -146,10 +146,10 @@ def test_a_rule_judges_its_own_type_only():
     assert [rule.name for rule in found.rules] == ["p/r"]
 
 
-def test_a_cap_leaves_the_higher_grades_out():
+def test_grades_above_a_cap_are_judged_for_the_record():
     ladder = "ladder: {value: value, above: {blue: 5, yellow: 6, red: 9}, deadband: 1}"
     [rule] = plan(rule_text(ladder, more="cap: yellow")).rules
-    assert [grade.grade for grade in rule.grades] == [1, 2]
+    assert [grade.grade for grade in rule.grades] == [1, 2, 4]
 
 
 @pytest.mark.parametrize(
