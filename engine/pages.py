@@ -42,6 +42,12 @@ CONFIG_PAGES: Final = {
     "E613": Page("A path that is not there", "Paths are relative to the file they stand in."),
     "E614": Page("Two models of one name", "Rules name models, and must know which."),
     "E615": Page("A segment smaller than a frame", "A frame is never split between segments."),
+    "E900": Page(
+        "Not built in this version",
+        "What is half obeyed is worse than what is refused.",
+        "security: curve",
+        "security: none",
+    ),
 }
 
 CATALOGUE_PAGES: Final = {

@@ -189,13 +189,6 @@ TEXT_FAULTS: Final = {
         "0.2 for 2m @5s",
         "feed",
     ),
-    "E900": Explanation(
-        "The word belongs to the rule language, and this version does not build it. A rule that is "
-        "half obeyed is worse than none.",
-        "a word of a later version of the language",
-        "the rule without it",
-        "",
-    ),
 }
 
 EXPLANATIONS: Final = (

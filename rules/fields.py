@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rules.errors import Faults, Place, did_you_mean
 from rules.grade import Grade, read_grade
 from rules.units import UnitError, describe, read_duration, read_quantity, read_unit
-from rules.vocabulary import Section, refuse_later, refuse_unknown_key
+from rules.vocabulary import Section, refuse_unknown_key
 from rules.yaml_text import ListNode, MapNode, Node, TextNode
 
 
@@ -33,8 +33,6 @@ class Fields:
         for key, value in whole_entries(node, faults, texts=texts):
             if key.text in section.now:
                 values[key.text] = (key, value)
-            elif key.text in section.later:
-                refuse_later(key.text, key.place, faults)
             else:
                 refuse_unknown_key(key.text, section, key.place, faults)
         return cls(node, section, faults, values)

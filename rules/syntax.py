@@ -222,8 +222,14 @@ def _read(text: str) -> tuple[Syntax, tuple[Token, ...]]:
     Thresholds and conditions repeat from rule to rule; a tree is the same wherever it stands.
     """
     tree = _parser().parse(text)
-    tokens = tree.scan_values(lambda value: isinstance(value, Token))
-    return _build(tree), tuple(token for token in tokens if token.type.startswith("WRONG"))
+    # Lark's own search is recursive, and fails on two thousand signs in a row.
+    tokens = [
+        piece
+        for branch in tree.iter_subtrees()
+        for piece in branch.children
+        if isinstance(piece, Token) and piece.type.startswith("WRONG")
+    ]
+    return _build(tree), tuple(sorted(tokens, key=lambda token: token.start_pos or 0))
 
 
 @cache

@@ -1,7 +1,6 @@
 """The words of the rule language: keys of every section, features, methods.
 
-`now` is what this version builds. `later` is what the language has and this version refuses by
-name, so that a pack written for a fuller engine is never half obeyed. Everything else is a mistake.
+`now` is what a section may hold; everything else is a mistake, and nothing is ever ignored.
 """
 
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ class Section:
 
     name: str
     now: frozenset[str]
-    later: frozenset[str] = frozenset()
     holds_texts: bool = False
 
 
@@ -30,8 +28,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-def _section(name: str, now: str, later: str = "") -> Section:
-    return Section(name, _words(now), _words(later))
+def _section(name: str, now: str) -> Section:
+    return Section(name, _words(now))
 
 
 PACK = _section(
@@ -107,20 +105,9 @@ TAKEN = frozenset(
 ) | {"and", "or", "not", "in", "input", "rule", "seq", "cluster", "never"}
 
 
-def refuse_later(word: str, place: Place, faults: Faults, *, where: str = "") -> None:
-    """Say that a word belongs to the language and is not built; `where` narrows it down."""
-    faults.add(
-        "E900",
-        place,
-        f"`{word}`{where} is part of the rule language, but this version does not build it yet",
-        remedy="remove it, or wait for a version that builds it; it is never ignored",
-    )
-
-
 def refuse_unknown_key(key: str, section: Section, place: Place, faults: Faults) -> None:
     """Say that a section has no such key, and which was probably meant."""
-    known = section.now | section.later
-    remedy = did_you_mean(key, known)
+    remedy = did_you_mean(key, section.now)
     fix = remedy.split("`")[1] if remedy.startswith("did") else ""
     message = f"unknown key `{key}` in `{section.name}`"
     faults.add("E021", place, message, remedy=remedy, fix=fix)
