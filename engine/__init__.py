@@ -17,7 +17,8 @@ Walking with a frame, from the gateway to the siren:
     Which sensors make an instance of a rule?         instances, geography; placement
     What do they tell, and what do they say together? signals, quorum; groups: instance_columns,
                                                       tidings
-    How does a warning behave towards people?         conduct: courses; desk, boards
+    How does a warning behave towards people?         conduct: courses; desk, boards;
+                                                      inhibition, parties
     What may operators do to it?                      acts; obedience; duty
     What are people told?                             episodes
     Where does a warning become final?                sinks: ledger, positions, content

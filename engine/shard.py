@@ -26,6 +26,7 @@ from engine.leap import Outlook
 from engine.measures import Measures
 from engine.meters import Meters
 from engine.obedience import obey
+from engine.parties import Parties
 from engine.placement import Placed
 from engine.quorum import HOME, Quorum
 from engine.ranges import Ranges, blocks_of, ranges_of
@@ -69,6 +70,7 @@ class Shard:
         "desks",
         "layout",
         "meters",
+        "parties",
         "quorum",
         "retired",
         "settings",
@@ -116,6 +118,9 @@ class Shard:
             for rule in bank.rules
         }
         self.quorum = Quorum(placed, layout, catalogue, status=status, meters=meters)
+        self.parties = Parties(
+            *(self.banks, self.desks, self.quorum.groups), clock=self.clock, catalogue=catalogue
+        )
         self.told: list[Message] = []
         # How many episodes those rules and sensors had that are gone (engine/adoption.py).
         self.retired: dict[str, int] = {}
@@ -253,6 +258,7 @@ class Shard:
             for rule in bank.reading_rules:
                 for changes in rule.advance(site_rows, horizon_ns):
                     self.tell(bank, rule, changes, None)
+        self.told.extend(self.parties.speak())
 
     def tell(
         self, bank: Bank, rule: Latches, changes: Changes, columns: SeenColumns | None
