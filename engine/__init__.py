@@ -16,7 +16,8 @@ Walking with a frame, from the gateway to the siren:
     Which grade stands?                               latches; terms
     Which sensors make an instance of a rule?         instances, geography; placement
     What do they tell, and what do they say together? signals, quorum; groups: instance_columns,
-                                                      tidings
+                                                      sequences, grades, tidings
+    What is judged beyond one site?                   correlate; correlator across changes of rules
     How does a warning behave towards people?         conduct: courses; desk, boards;
                                                       inhibition, parties
     What may operators do to it?                      acts; obedience; duty
@@ -37,7 +38,8 @@ know each other. Corridors join them:
     Which rules judge, at which place of the journal? activations, rule_sets
     How do rules change while an engine runs?         reloading, watching, orders; status
     What survives a restart, and a change of rules?   keeper, store, adoption, succession,
-                                                      reconsidering, superseding, rebuilding
+                                                      reconsidering, superseding, rebuilding,
+                                                      group_adoption
 
 Around the walk:
 

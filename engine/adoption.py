@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from engine.bank import Bank, desk_name
 from engine.courses import Course
 from engine.desk import courses_in
+from engine.group_adoption import adopt_groups, facts_of_groups
 from engine.latches import Latches
 from engine.reconsidering import compared, reconsider
 from engine.shard import Shard, as_saved
@@ -64,6 +65,7 @@ def facts_of(shard: Shard) -> dict[str, object]:
             for bank in shard.banks
             for rule in bank.rules
         },
+        "groups": facts_of_groups(shard.quorum.groups, catalogue),
         "retired": shard.retired,
     }
 
@@ -143,6 +145,9 @@ def adopt(shard: Shard, snapshot: Snapshot) -> Adopted:
             kept += _adopt_rule(snapshot, before, rule, pairs)
             _adopt_desk(shard, snapshot, bank, rule, pairs)
     _end_what_has_gone(shard, snapshot)
+    facts = _mapping(snapshot.facts.get("groups", {}))
+    for topic, body in adopt_groups(shard.quorum.groups, facts, snapshot.columns, shard.retired):
+        shard.told.append((topic, {**body, "status": shard.settings.status}))
     shard.clock.begin_watch()
     return Adopted(int(kept), total - int(kept))
 

@@ -16,6 +16,7 @@ from engine.activations import Texts, describe, digest_of, read_texts
 from engine.adoption import formats
 from engine.anomaly import Anomaly, ModelPlan
 from engine.config import EngineConfig, ModelConfig
+from engine.correlate import Correlate
 from engine.errors import ConfigError, StoreError
 from engine.layout import Layout, lay_out
 from engine.links import link_faults, read_model_feature
@@ -92,6 +93,18 @@ class Assembly:
             meters=meters,
             anomalies={name: Anomaly(model) for name, model in self.models.items()},
             placed=self.placed,
+        )
+
+    def correlate(self, meters: Meters) -> Correlate | None:
+        """Make what judges the rules beyond one site; None where there is no such rule."""
+        if all(one.is_local for one in self.placed):
+            return None
+        hazards = {f"{rule.pack}/{rule.id}": rule.hazard for rule in self.book.rules}
+        return Correlate(
+            *(self.placed, self.catalogue),
+            hazards=hazards,
+            status=self.config.status,
+            meters=meters,
         )
 
 
@@ -199,7 +212,8 @@ def _assembled(
         tick_ns=NS_PER_S if config.clock == "wall" else None,
         model_features=[(name, f) for name, model in models.items() for f in model.features],
     )
-    placed, wrong = place(plan, catalogue)
+    placed, found = place(plan, catalogue)
+    wrong = [fault for fault in found if fault.is_error]
     if wrong:
         raise ConfigError(wrong)
     if before is not None and before.catalogue is catalogue and _shards(before) == config.shards:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from engine import segments
 from engine.acts import Act
 from engine.assembly import Assembly
+from engine.correlate import Correlate
 from engine.episodes import Message
 from engine.errors import JournalError, UsageError
 from engine.inlet import Inlet
@@ -102,6 +103,7 @@ class Drive:
     assembly: Assembly
     meters: Meters
     shards: tuple[Shard, ...]
+    correlate: Correlate | None
     heard: NDArray[np.bool_]
     received_ns: tuple[int, int] = (0, 0)
     tick_count: int = 0
@@ -113,7 +115,7 @@ class Drive:
         meters = Meters([sensor_type.name for sensor_type in assembly.catalogue.types])
         shards = tuple(assembly.shard(index, meters) for index in range(len(assembly.layouts)))
         heard = np.zeros(len(assembly.catalogue.sensors.name), dtype=bool)
-        return cls(assembly, meters, shards, heard)
+        return cls(assembly, meters, shards, assembly.correlate(meters), heard)
 
     def advance(self, work: Sequence[Sequence[Work]]) -> list[Message]:
         """Give each shard its work, in the journal's order; return what is said.
@@ -125,6 +127,9 @@ class Drive:
         for shard, items in zip(self.shards, work, strict=True):
             if items or shard.told:
                 told.extend(shard.advance(items))
+                report = shard.report()
+                if report is not None and self.correlate is not None:
+                    told.extend(self.correlate.advance([report]))
         return told
 
     def play(self, journal: ClosedJournal, turn_bytes: int = TURN_BYTES) -> Iterator[Turn]:

@@ -11,7 +11,7 @@ instance have passed it: what is said about it never depends on who came first, 
 shards there are.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from engine.boards import InstanceBoard
 from engine.desk import Desk
 from engine.episodes import Message
+from engine.geography import metres_between
+from engine.grades import PAST, GradeTable, Reach
 from engine.instance_columns import InstanceRows, InstanceState
 from engine.latches import Changes, Latches
 from engine.meters import Meters
@@ -33,6 +35,8 @@ from rules.grouping import GroupPlan
 
 Ints = NDArray[np.int64]
 
+# The names of all columns begin with it.
+HOME = "group/"
 # What an edge tells, from an instant on.
 TOLD = np.dtype(
     [("time_ns", "i8"), ("value", "f8"), ("slot", "i4"), ("edge", "i4"), ("truth", "u1")]
@@ -43,118 +47,175 @@ class Groups:
     """One rule on its instances."""
 
     __slots__ = (
+        "changes",
         "desk",
         "frontier_ns",
         "group",
         "latches",
         "meters",
+        "order",
         "pending",
-        "sensor_order",
-        "sources",
+        "placed",
+        "reach",
         "state",
         "tidings",
+        "wake_ns",
     )
 
     def __init__(
-        self, placed: Placed, catalogue: Catalogue, *, status: str, meters: Meters
+        self,
+        placed: Placed,
+        catalogue: Catalogue,
+        *,
+        status: str,
+        meters: Meters,
+        hazards: Mapping[str, str],
     ) -> None:
+        """hazards: of the rules that are followed, by their names."""
         rows = len(placed.instances.key)
+        self.placed = placed
         self.group = placed.group
         self.meters = meters
-        self.state = InstanceState(placed, catalogue)
+        self.state = InstanceState(placed, catalogue, hazards)
         self.tidings = Tidings(self.state, catalogue, status=status, meters=meters)
         period_ns = _periods(placed, catalogue)
         self.latches = Latches(placed.group.plan, period_ns, np.arange(rows + 1))
         self.desk = Desk(placed.group.plan.rule, InstanceBoard(self.latches, self.tidings))
         self.pending = np.empty(0, dtype=TOLD)
-        # Every instant before it has been judged.
+        # Every instant before it has been judged; when something next changes by itself.
         self.frontier_ns = np.full(rows, NEVER_NS, dtype=np.int64)
-        self.sources = _sources(placed, catalogue)
-        self.sensor_order = [np.argsort(e.sensor, kind="stable") for e in self.state.edges]
+        self.wake_ns = np.full(rows, FOREVER_NS, dtype=np.int64)
+        self.order = [np.argsort(edges.sensor, kind="stable") for edges in self.state.edges]
+        self.reach = {slot: Reach() for slot in self.state.slots.values()}
+        # Changes of grade since somebody last asked, for the rules that follow this one.
+        self.changes: list[Changes] = []
 
-    def take(self, tables: Sequence[SignalTable]) -> None:
+    def take(self, table: SignalTable) -> None:
         """Note what members tell; it is judged when its instant is over."""
-        found = [self._told(table) for table in tables]
-        self.pending = np.concatenate([self.pending, *found])
+        time_ns = np.full(table.sensor.size, table.time_ns, dtype=np.int64)
+        self._note(table.signal, table.sensor, time_ns, (table.truth, table.value))
 
-    def _told(self, table: SignalTable) -> NDArray[np.void]:
-        """A table of sensors as a table of edges: a sensor may be a neighbour of many."""
-        edges = self.state.edges[table.signal]
-        order = self.sensor_order[table.signal]
+    def follow(self, table: GradeTable) -> None:
+        """Note the grades of another rule; those of clusters in the order of their times."""
+        known = np.zeros(table.grade.size, dtype=np.uint8)
+        for following in self.placed.followings:
+            if following.what.rule != table.rule:
+                continue
+            slot = self.state.slots[following.what]
+            if following.is_cluster:
+                self._follow_clusters(slot, following.what.radius_m, table)
+            else:
+                grade = table.grade.astype(np.float64)
+                self._note(slot, table.subject, table.time_ns, (known, grade))
+
+    def _follow_clusters(self, slot: int, radius_m: float | None, table: GradeTable) -> None:
+        every = np.arange(self.wake_ns.size)
+        for number in range(table.grade.size):
+            lat, lon = float(table.lat[number]), float(table.lon[number])
+            rows = every
+            if radius_m is not None:
+                rows = every[metres_between(lat, lon, self.placed.lat, self.placed.lon) <= radius_m]
+            serial, grade = int(table.subject[number]), int(table.grade[number])
+            for row, highest in self.reach[slot].move(serial, grade, rows):
+                at = table.time_ns[number : number + 1]
+                told = np.zeros(1, dtype=np.uint8), np.array([float(highest)])
+                self._note(slot, np.array([row]), at, told)
+
+    def _note(
+        self,
+        slot: int,
+        subject: NDArray[np.integer],
+        time_ns: Ints,
+        told: tuple[NDArray[np.uint8], NDArray[np.float64]],
+    ) -> None:
+        """What subjects tell, as what edges tell: a sensor may be a neighbour of many."""
+        edges, order = self.state.edges[slot], self.order[slot]
         in_order = edges.sensor[order]
-        first = np.searchsorted(in_order, table.sensor, side="left")
-        count = np.searchsorted(in_order, table.sensor, side="right") - first
+        first = np.searchsorted(in_order, subject, side="left")
+        count = np.searchsorted(in_order, subject, side="right") - first
         source = np.repeat(np.arange(first.size), count)
-        start = np.concatenate(([0], np.cumsum(count)))[:-1]
-        told = np.zeros(source.size, dtype=TOLD)
-        told["edge"] = order[first[source] + np.arange(source.size) - start[source]]
-        told["slot"] = table.signal
-        told["truth"] = table.truth[source]
-        told["value"] = table.value[source]
-        over_ns = self.frontier_ns[edges.row[told["edge"]]]
-        told["time_ns"] = np.maximum(table.time_ns, over_ns)
-        self.meters.late_signals += int(np.count_nonzero(over_ns > table.time_ns))
-        return told
+        ahead = np.arange(source.size) - np.repeat(np.cumsum(count) - count, count)
+        found = np.zeros(source.size, dtype=TOLD)
+        found["edge"] = order[first[source] + ahead]
+        found["slot"] = slot
+        found["truth"], found["value"] = told[0][source], told[1][source]
+        over_ns = self.frontier_ns[edges.row[found["edge"]]]
+        found["time_ns"] = np.maximum(time_ns[source], over_ns)
+        self.meters.late_signals += int(np.count_nonzero(over_ns > time_ns[source]))
+        self.pending = np.concatenate([self.pending, found])
 
     def judge(self, known_ns: Ints) -> Iterator[Message]:
         """Judge every instant that is over.
 
-        known_ns  int64[types, sites]  no signal changes any more before it, by the catalogue
+        known_ns  int64[3, types, sites]  up to where what is known (engine/placement.py)
         """
         frontier_ns = self._frontier(known_ns)
-        due, instants = self._due(frontier_ns)
-        bounds = [*np.searchsorted(due["time_ns"], instants, side="left").tolist(), due.size]
-        for number, instant_ns in enumerate(instants.tolist()):
-            part = due[bounds[number] : bounds[number + 1]]
-            rows = self._rows_of(part)
-            horizon_ns = np.full(frontier_ns.size, NEVER_NS)
-            horizon_ns[rows] = instant_ns
-            yield from self._end_timers(horizon_ns)
-            self._apply(part)
-            yield from self._settle(rows, instant_ns)
+        due = self._due(frontier_ns)
+        at = 0
+        while True:
+            coming = int(due["time_ns"][at]) if at < due.size else FOREVER_NS
+            instant_ns = min(coming, int(self._wakes(frontier_ns).min(initial=FOREVER_NS)))
+            if instant_ns >= FOREVER_NS:
+                break
+            end = int(np.searchsorted(due["time_ns"], instant_ns, side="right"))
+            yield from self._meet(due[at:end], instant_ns, frontier_ns)
+            at = end
         yield from self._end_timers(frontier_ns)
         self.frontier_ns = frontier_ns
+        if frontier_ns.size:
+            self.state.forget(int(frontier_ns.min()))
 
-    def _frontier(self, known_ns: Ints) -> Ints:
-        """Up to where each instance is known; it never goes back."""
-        row, kind, site = self.sources
-        frontier_ns = np.full(self.frontier_ns.size, FOREVER_NS, dtype=np.int64)
-        np.minimum.at(frontier_ns, row, known_ns[kind, site])
-        return np.maximum(self.frontier_ns, frontier_ns)
+    def speak(self) -> Iterator[Message]:
+        """What came due by itself in the conduct of the rule, or waited for its instant."""
+        return self.desk.flush(lambda row: int(self.frontier_ns[row]))
 
-    def _due(self, frontier_ns: Ints) -> tuple[NDArray[np.void], Ints]:
-        """What is due, in the order of time, and its instants; the rest goes on waiting."""
-        row = self._row_of(self.pending)
-        is_due = self.pending["time_ns"] < frontier_ns[row]
-        due, self.pending = self.pending[is_due], self.pending[~is_due]
-        due = due[np.argsort(due["time_ns"], kind="stable")]
-        return due, np.unique(due["time_ns"])
+    def _wakes(self, frontier_ns: Ints) -> Ints:
+        return self.wake_ns[self.wake_ns < frontier_ns]
 
-    def _row_of(self, told: NDArray[np.void]) -> Ints:
-        row = np.zeros(told.size, dtype=np.int64)
-        for slot, edges in enumerate(self.state.edges):
-            mine = told["slot"] == slot
-            row[mine] = edges.row[told["edge"][mine]]
-        return row
-
-    def _rows_of(self, told: NDArray[np.void]) -> Ints:
-        return np.unique(self._row_of(told))
-
-    def _apply(self, told: NDArray[np.void]) -> None:
-        """From here on this holds."""
-        for slot in np.unique(told["slot"]).tolist():
-            mine = told[told["slot"] == slot]
-            self.state.truth[slot][mine["edge"]] = mine["truth"]
-            self.state.value[slot][mine["edge"]] = mine["value"]
-            self.state.time_ns[slot][mine["edge"]] = mine["time_ns"]
-
-    def _settle(self, rows: Ints, instant_ns: int) -> Iterator[Message]:
-        """Let the latches of some instances answer to what holds now."""
-        columns = InstanceRows(self.state, rows)
+    def _meet(
+        self, told: NDArray[np.void], instant_ns: int, frontier_ns: Ints
+    ) -> Iterator[Message]:
+        """One instant: timers that end before it, then what is told, then the latches answer."""
+        awake = np.flatnonzero((self.wake_ns <= instant_ns) & (self.wake_ns < frontier_ns))
+        rows = np.union1d(self._row_of(told), awake)
+        horizon_ns = np.full(frontier_ns.size, NEVER_NS, dtype=np.int64)
+        horizon_ns[rows] = instant_ns
+        yield from self._end_timers(horizon_ns)
+        self.state.apply(told)
+        columns = InstanceRows(self.state, rows, instant_ns)
+        progress, sequence = self.state.progress, self.group.plan.rule.sequence
+        if progress is not None and sequence is not None:
+            truths = [intervals.truth(step.condition, columns) for step in sequence.steps]
+            reset = None if sequence.reset is None else intervals.truth(sequence.reset, columns)
+            progress.meet(rows, instant_ns, truths, reset)
+        self.wake_ns[rows] = self.state.wakes(rows, instant_ns)
         code = intervals.codes(self.group.plan, columns)
         value = _shown(self.group, columns)
         for changes in self.latches.apply(code, value, instant_ns, (rows, rows + 1)):
             yield from self._tell(changes)
+
+    def _frontier(self, known_ns: Ints) -> Ints:
+        """Up to where each instance is known; it never goes back."""
+        sources = self.placed.sources
+        frontier_ns = np.full(self.frontier_ns.size, FOREVER_NS, dtype=np.int64)
+        heard_ns = known_ns[sources.kind, sources.type, sources.site]
+        np.minimum.at(frontier_ns, sources.row, heard_ns)
+        # An instance that listens to nobody waits for nobody, and nothing is ever said of it.
+        frontier_ns[frontier_ns == FOREVER_NS] = NEVER_NS
+        return np.maximum(self.frontier_ns, frontier_ns)
+
+    def _due(self, frontier_ns: Ints) -> NDArray[np.void]:
+        """What is due, in the order of time; the rest goes on waiting."""
+        is_due = self.pending["time_ns"] < frontier_ns[self._row_of(self.pending)]
+        due, self.pending = self.pending[is_due], self.pending[~is_due]
+        return due[np.argsort(due["time_ns"], kind="stable")]
+
+    def _row_of(self, told: NDArray[np.void]) -> Ints:
+        row = np.zeros(told.size, dtype=np.int64)
+        for slot in np.unique(told["slot"]).tolist():
+            mine = told["slot"] == slot
+            row[mine] = self.state.edges[slot].row[told["edge"][mine]]
+        return row
 
     def _end_timers(self, horizon_ns: Ints) -> Iterator[Message]:
         # Each row is a site of its own: its clock is that of its slowest member.
@@ -164,33 +225,45 @@ class Groups:
             yield from self._tell(changes)
 
     def _tell(self, changes: Changes) -> Iterator[Message]:
+        self.changes.append(changes)
         for change in changes:
             yield from self.desk.tell(change, self.tidings.facts(change))
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""
-        home = f"group/{self.group.name}"
+        home = f"{HOME}{self.group.name}"
         found = {f"{home}/{name}": column for name, column in self.latches.columns().items()}
         found |= {f"{home}/{name}": column for name, column in self.state.columns().items()}
-        found |= {f"{home}/pending": self.pending, f"{home}/frontier_ns": self.frontier_ns}
-        return found if self.desk.is_clear else found | {f"{home}/desk": self.desk.packed()}
+        found |= {f"{home}/frontier_ns": self.frontier_ns, f"{home}/wake_ns": self.wake_ns}
+        return found | {f"{home}/{name}": column for name, column in self._lists().items()}
+
+    def _lists(self) -> Mapping[str, NDArray[np.generic]]:
+        """What is as long as it happens to be."""
+        found: dict[str, NDArray[np.generic]] = {"pending": self.pending, "past": self.state.past}
+        if not self.desk.is_clear:
+            found["desk"] = self.desk.packed()
+        for slot, reach in self.reach.items():
+            found |= {f"{slot}/reach/{name}": column for name, column in reach.columns().items()}
+        return found
 
     def restore(self, saved: Mapping[str, NDArray[np.generic]]) -> None:
         """Take over what was remembered of the same rule on the same instances."""
-        home = f"group/{self.group.name}"
+        home = f"{HOME}{self.group.name}"
         if f"{home}/pending" not in saved:
             return
+        lists = self._lists()
+        for name, column in self.columns().items():
+            if name.removeprefix(f"{home}/") not in lists:
+                before = saved[name]
+                assert before.shape == column.shape, name
+                column[...] = before if before.dtype == column.dtype else before.view(column.dtype)
         if f"{home}/desk" in saved:
             self.desk.unpack(saved[f"{home}/desk"].view(np.uint8))
-        for name, column in self.columns().items():
-            if name == f"{home}/desk":
-                continue
-            before = saved[name]
-            if name == f"{home}/pending":
-                self.pending = before.view(TOLD).copy()
-                continue
-            assert before.shape == column.shape, name
-            column[...] = before if before.dtype == column.dtype else before.view(column.dtype)
+        self.pending = saved[f"{home}/pending"].view(TOLD).copy()
+        self.state.past = saved[f"{home}/past"].view(PAST).copy()
+        for slot, reach in self.reach.items():
+            heads, rows = (saved[f"{home}/{slot}/reach/{name}"] for name in ("heads", "rows"))
+            reach.restore(heads.view(np.int64), rows.view(np.int64))
 
 
 def _shown(group: GroupPlan, columns: InstanceRows) -> NDArray[np.float64]:
@@ -208,14 +281,3 @@ def _periods(placed: Placed, catalogue: Catalogue) -> Ints:
     for edges in placed.instances.edges.values():
         np.maximum.at(period_ns, edges.row, catalogue.sensors.period_ns[edges.sensor])
     return period_ns
-
-
-def _sources(placed: Placed, catalogue: Catalogue) -> tuple[Ints, Ints, Ints]:
-    """Which types at which sites each instance listens to: rows, types, sites."""
-    rows: list[NDArray[np.int64]] = []
-    for edges in placed.instances.edges.values():
-        kind = catalogue.sensors.type[edges.sensor].astype(np.int64)
-        site = catalogue.sensors.site[edges.sensor].astype(np.int64)
-        rows.append(np.stack([edges.row, kind, site]))
-    pairs = np.unique(np.concatenate(rows, axis=1), axis=1) if rows else np.zeros((3, 0), np.int64)
-    return pairs[0], pairs[1], pairs[2]

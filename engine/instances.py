@@ -12,14 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.calendars import Calendars
 from engine.geography import metres_between
 from engine.registry import Catalogue
 from rules import expression as ex
 from rules import judge
-from rules.errors import Fault
+from rules.errors import Fault, Place
 from rules.grouping import GroupPlan, input_of, inputs_of
 from rules.pack import Input, Rule
-from rules.units import Scale, UnitError, attribute_value
+from rules.units import NUMBER, Scale, UnitError, attribute_value
 
 Ints = NDArray[np.int64]
 Sensors = NDArray[np.int32]
@@ -49,26 +50,33 @@ class Edges:
         start = np.searchsorted(pairs[:, 0], np.arange(row_count + 1)).astype(np.int64)
         return cls(start, pairs[:, 1].astype(np.int32), pairs[:, 0].copy())
 
+    def only(self, place: Ints, row_count: int) -> "Edges":
+        """Those of some instances; `place` int64[i] is where each is now, -1 for the others."""
+        kept = place[self.row] >= 0
+        row = place[self.row[kept]]
+        start = np.searchsorted(row, np.arange(row_count + 1)).astype(np.int64)
+        return Edges(start, self.sensor[kept], row)
+
 
 @dataclass(frozen=True, slots=True)
 class Instances:
     """The instances of one rule.
 
-    key    name of each, in the order of the alphabet
-    home   int32[i]  number in the catalogue of the site it is said to be at
-    lone   the only sensor of an instance that is one sensor, -1 elsewhere   int32[i]
-    edges  the members of each set
+    key      name of each, in the order of the alphabet
+    home     int32[i]  number in the catalogue of the site it is said to be at
+    members  all sensors of each instance, whatever their input
+    edges    those of each set
     """
 
     key: tuple[str, ...]
     home: NDArray[np.int32]
-    lone: NDArray[np.int32]
+    members: Edges
     edges: dict[ex.Members, Edges]
 
     def sites_of(self, catalogue: Catalogue) -> list[Sensors]:
         """The sites of the members of each instance."""
         found: list[set[int]] = [set() for _ in self.key]
-        for edges in self.edges.values():
+        for edges in (self.members, *self.edges.values()):
             sites = catalogue.sensors.site[edges.sensor]
             for row, site in zip(edges.row.tolist(), sites.tolist(), strict=True):
                 found[row].add(site)
@@ -82,14 +90,9 @@ class Instances:
         """Some of the instances, in their order."""
         place = np.full(len(self.key), -1, dtype=np.int64)
         place[rows] = np.arange(rows.size)
-        edges = {}
-        for members, every in self.edges.items():
-            kept = place[every.row] >= 0
-            row = place[every.row[kept]]
-            start = np.searchsorted(row, np.arange(rows.size + 1)).astype(np.int64)
-            edges[members] = Edges(start, every.sensor[kept], row)
+        edges = {members: every.only(place, rows.size) for members, every in self.edges.items()}
         key = tuple(self.key[row] for row in rows)
-        return Instances(key, self.home[rows], self.lone[rows], edges)
+        return Instances(key, self.home[rows], self.members.only(place, rows.size), edges)
 
 
 def instances_of(group: GroupPlan, catalogue: Catalogue) -> tuple[Instances, list[Fault]]:
@@ -99,17 +102,20 @@ def instances_of(group: GroupPlan, catalogue: Catalogue) -> tuple[Instances, lis
         name: sensors_of(group.inputs[name].rule, given, catalogue)
         for name, given in inputs_of(rule).items()
     }
-    keys = {name: _keys(rule, catalogue, sensors) for name, sensors in mine.items()}
+    # A rule about other rules alone has the instances that there are in the whole catalogue.
+    asked = mine or {"": np.arange(len(catalogue.sensors.name), dtype=np.int32)}
+    keys = {name: _keys(rule, catalogue, sensors) for name, sensors in asked.items()}
     known = sorted({key for found in keys.values() for key in found if key is not None})
     place = {key: row for row, key in enumerate(known)}
     faults: list[Fault] = []
     by_input: dict[str, Edges] = {}
-    for name, sensors in mine.items():
+    for name, sensors in asked.items():
         chosen = [(place[k], s) for k, s in zip(keys[name], sensors.tolist(), strict=True) if k]
         rows, members = zip(*chosen, strict=True) if chosen else ((), ())
         by_input[name] = Edges.of(rows, members, len(known))
-        faults += _crowded(group, name, known, by_input[name], catalogue)
-    if mine and not known:
+        if name in mine:
+            faults += _crowded(group, name, known, by_input[name], catalogue)
+    if not known and rule.cluster is None:
         text = f"no sensor of rule `{rule.id}` has the attribute `{KEY_JOINT.join(rule.by)}`"
         hint = "its instances are the values of a column of sensors.csv or sites.csv"
         faults.append(Fault("E745", rule.place, text, hint))
@@ -119,8 +125,12 @@ def instances_of(group: GroupPlan, catalogue: Catalogue) -> tuple[Instances, lis
         else _around(members, by_input[input_of(rule, members)], catalogue, len(known))
         for members in group.sets
     }
-    home, lone = _homes(by_input, catalogue, len(known))
-    return Instances(tuple(known), home, lone, edges), faults
+    every = Edges.of(
+        np.concatenate([one.row for one in by_input.values()]).tolist(),
+        np.concatenate([one.sensor for one in by_input.values()]).tolist(),
+        len(known),
+    )
+    return Instances(tuple(known), _homes(every, catalogue), every, edges), faults
 
 
 def sensors_of(rule: Rule, given: Input, catalogue: Catalogue) -> Sensors:
@@ -221,21 +231,14 @@ def _around(members: ex.Members, base: Edges, catalogue: Catalogue, row_count: i
     return Edges.of(rows, found, row_count)
 
 
-def _homes(
-    by_input: dict[str, Edges], catalogue: Catalogue, row_count: int
-) -> tuple[NDArray[np.int32], Sensors]:
+def _homes(members: Edges, catalogue: Catalogue) -> NDArray[np.int32]:
     """The site that an instance is said to be at: where most of its sensors are."""
-    tally: list[dict[int, int]] = [{} for _ in range(row_count)]
-    lone = np.full(row_count, -1, dtype=np.int32)
-    count = np.zeros(row_count, dtype=np.int64)
-    for edges in by_input.values():
-        sites = catalogue.sensors.site[edges.sensor]
-        for row, site in zip(edges.row.tolist(), sites.tolist(), strict=True):
-            tally[row][site] = tally[row].get(site, 0) + 1
-        count += np.diff(edges.start)
-        lone[edges.row] = edges.sensor
-    home = [min(sites, key=lambda site: (-sites[site], site)) for sites in tally]
-    return np.array(home, dtype=np.int32), np.where(count == 1, lone, np.int32(-1))
+    tally: list[dict[int, int]] = [{} for _ in range(members.start.size - 1)]
+    sites = catalogue.sensors.site[members.sensor]
+    for row, site in zip(members.row.tolist(), sites.tolist(), strict=True):
+        tally[row][site] = tally[row].get(site, 0) + 1
+    home = [min(found, key=lambda site: (-found[site], site)) for found in tally]
+    return np.array(home, dtype=np.int32)
 
 
 class _Texts:
@@ -286,6 +289,7 @@ class InstanceAttributes:
     def __init__(self, instances: Instances, catalogue: Catalogue) -> None:
         self.instances = instances
         self.catalogue = catalogue
+        self.known_calendars: Calendars | None = None
         self.found: dict[tuple[str, str], list[str | None]] = {}
         self.columns: dict[tuple[Scale, ex.Attribute], NDArray[np.generic]] = {}
 
@@ -300,6 +304,18 @@ class InstanceAttributes:
                 else numbers(texts, attribute, scale)
             )
         return self.columns[key]
+
+    @property
+    def calendars(self) -> Calendars:
+        """Seasons, hours and calendars of the instances, where they are said to be."""
+        if self.known_calendars is None:
+            sites, home = self.catalogue.sites, self.instances.home
+            zone = [sites.attributes[number].get("timezone") for number in home.tolist()]
+            self.known_calendars = Calendars(zone, sites.lat[home] < 0, self._named)
+        return self.known_calendars
+
+    def _named(self, name: str) -> list[str | None]:
+        return self.texts(ex.Attribute("asset", name, NUMBER, True, False, Place("", 0, 0)))
 
     def texts(self, attribute: ex.Attribute) -> list[str | None]:
         """The text of each instance: the first there is, in the order of the catalogue."""

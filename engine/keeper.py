@@ -17,6 +17,7 @@ from engine.episodes import Message
 from engine.errors import ConfigError
 from engine.layout import shard_of_name
 from engine.meters import Meters
+from engine.quorum import Report
 from engine.rule_sets import RuleSets
 from engine.shard import Shard, Work
 from engine.store import Snapshot, Store
@@ -46,6 +47,7 @@ class Keeper:
         self.on_shard = on_shard
         self.number = 0
         self.is_dirty = True
+        self.told: list[Report | Activation] = []
         self._shard: Shard | None = None
         self._digest = self._fingerprint = ""
 
@@ -83,6 +85,7 @@ class Keeper:
                 if at > start:
                     messages += self._advance(work[start:at])
                 self._activate(item.assembly)
+                self.told.append(item)
                 start = at + 1
         if start == len(work) and work and self._digest == was:
             return messages  # the set that judged already
@@ -93,6 +96,9 @@ class Keeper:
         self.is_dirty = True
         start_ns = time.perf_counter_ns()
         messages = self.shard.advance(cast(Sequence[Work], work))
+        report = self.shard.report()
+        if report is not None:
+            self.told.append(report)
         self.meters.flow_batch.add(time.perf_counter_ns() - start_ns)
         return messages
 
@@ -112,6 +118,11 @@ class Keeper:
         self._fingerprint = assembly.fingerprint(self.index)
         self.on_shard(self.index, shard)
         self.sets.judges(self.index, self._digest)
+
+    def reports(self) -> list[object]:
+        """What rules beyond one site must know since the last call: reports and activations."""
+        found, self.told = self.told, []
+        return [*found]
 
     @property
     def has_to_speak(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from engine.config import EngineConfig
+from engine.correlator import Correlator
 from engine.episodes import Message
 from engine.fullness import Fullness
 from engine.held import Held
@@ -96,6 +97,14 @@ class Engine:
         if number is not None:
             keeper.restore(number)
         return keeper
+
+    def build_correlate(self, number: int | None) -> Correlator:
+        """Make what judges beyond one site; restore it when it has been saved before."""
+        store = Store(self.config.data / "state", "correlate")
+        correlator = Correlator(sets=self.sets, store=store, meters=self.meters)
+        if number is not None:
+            correlator.restore(number)
+        return correlator
 
     def send(self, messages: Sequence[Message]) -> None:
         """Hand warnings to the egress log; wait while its disk is full, for nothing may be lost.

@@ -119,6 +119,8 @@ CATALOGUE_PAGES: Final = {
         "A rule without instances",
         "Its instances are the values of an attribute, and no sensor of its types has one.",
     ),
+    "E751": Page("Rules that wait for each other", "None of them could ever be judged first."),
+    "W505": Page("A rule that does not judge here", "What looks at it sees no warning, ever."),
     "E746": Page(
         "Two sensors where one is meant",
         "A comparison needs one value; which of the two decides would be chance.",

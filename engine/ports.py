@@ -30,6 +30,7 @@ from engine.episodes import Message
 TOKEN_VERSION = 1
 JOURNAL_PART = "journal"
 EGRESS_PART = "egress"
+CORRELATE_KEY = "correlate"
 # The source waits on the journal, not on Bytewax's clock: p50 0.1 ms instead of 0.8 ms.
 POLL_WAIT_S = 0.005
 AT_ONCE = datetime(2000, 1, 1, tzinfo=UTC)
@@ -69,12 +70,37 @@ class ShardPort(Protocol):
     def save(self) -> int:
         """Make the state durable if it changed; return the number of the snapshot."""
 
+    def reports(self) -> list[object]:
+        """What rules beyond one site must know since the last call."""
+
     @property
     def has_to_speak(self) -> bool:
         """There are warnings that need no further work, such as those of rules that are gone."""
 
 
+class CorrelatePort(Protocol):
+    """What the step behind the shards needs of the rules beyond one site."""
+
+    def advance(self, shard: int, reports: Sequence[object]) -> list[Message]:
+        """Take what a shard reports, in its order; return the warnings that follow."""
+
+    def save(self) -> int:
+        """Make the state durable if it changed; return the number of the snapshot."""
+
+
 ShardBuilder = Callable[[int, int | None], ShardPort]
+CorrelateBuilder = Callable[[int | None], CorrelatePort]
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What a shard tells the rules beyond one site, on its way there."""
+
+    shard: int
+    reports: Sequence[object]
+
+
+Spoken = Sequence[Message] | Reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +109,7 @@ class Ports:
 
     inlet: Inlet
     build_shard: ShardBuilder
+    build_correlate: CorrelateBuilder
     send: Callable[[Sequence[Message]], None]
     start_offset: int
 
@@ -160,7 +187,7 @@ class JournalPartition(StatefulSourcePartition[tuple[str, Work], SourceToken]):
         return (TOKEN_VERSION, self.offset)
 
 
-class ShardLogic(StatefulBatchLogic[Work, Sequence[Message], ShardToken]):
+class ShardLogic(StatefulBatchLogic[Work, Spoken, ShardToken]):
     """Drives one shard."""
 
     def __init__(self, build: ShardBuilder, resume_state: ShardToken | None) -> None:
@@ -172,7 +199,7 @@ class ShardLogic(StatefulBatchLogic[Work, Sequence[Message], ShardToken]):
             assert version == TOKEN_VERSION, f"a token of version {version}"
             self.shard = build(self.index, number)
 
-    def on_batch(self, values: list[Work]) -> tuple[list[Sequence[Message]], bool]:
+    def on_batch(self, values: list[Work]) -> tuple[list[Spoken], bool]:
         """Advance the shard through everything that waits."""
         warnings: list[Message] = []
         for index, work in values:
@@ -181,21 +208,59 @@ class ShardLogic(StatefulBatchLogic[Work, Sequence[Message], ShardToken]):
                 self.shard = self.build(index, None)
             assert index == self.index, "work of another shard"
             warnings.extend(self.shard.advance(work))
-        return ([warnings] if warnings else [], StatefulBatchLogic.RETAIN)
+        return (self._spoken(warnings), StatefulBatchLogic.RETAIN)
+
+    def _spoken(self, warnings: list[Message]) -> list[Spoken]:
+        assert self.shard is not None
+        reports = self.shard.reports()
+        told: list[Spoken] = [warnings] if warnings else []
+        return [*told, Reports(self.index, reports)] if reports else told
 
     def notify_at(self) -> datetime | None:
         """At once, where a restored shard has something to say before any work comes."""
         return AT_ONCE if self.shard is not None and self.shard.has_to_speak else None
 
-    def on_notify(self) -> tuple[list[Sequence[Message]], bool]:
+    def on_notify(self) -> tuple[list[Spoken], bool]:
         """Let it speak."""
         assert self.shard is not None
-        return ([self.shard.advance(())], StatefulBatchLogic.RETAIN)
+        return (self._spoken(self.shard.advance(())), StatefulBatchLogic.RETAIN)
 
     def snapshot(self) -> ShardToken:
         """A token; the arrays are in our own store before Bytewax sees it."""
         assert self.shard is not None
         return (TOKEN_VERSION, self.index, self.shard.save())
+
+
+class CorrelateLogic(StatefulBatchLogic[Reports, Sequence[Message], SourceToken]):
+    """Drives the rules beyond one site; there is one of it."""
+
+    def __init__(self, build: CorrelateBuilder, resume_state: SourceToken | None) -> None:
+        number = None
+        if resume_state is not None:
+            version, number = resume_state
+            assert version == TOKEN_VERSION, f"a token of version {version}"
+        self.correlate = build(number)
+
+    def on_batch(self, values: list[Reports]) -> tuple[list[Sequence[Message]], bool]:
+        """Take the reports of all shards, each in its order."""
+        warnings: list[Message] = []
+        for value in values:
+            warnings.extend(self.correlate.advance(value.shard, value.reports))
+        return ([warnings] if warnings else [], StatefulBatchLogic.RETAIN)
+
+    def snapshot(self) -> SourceToken:
+        """A token; the arrays are in our own store before Bytewax sees it."""
+        return (TOKEN_VERSION, self.correlate.save())
+
+
+def warnings_of(spoken: list[tuple[str, Spoken]]) -> list[tuple[str, Sequence[Message]]]:
+    """What shards say to people."""
+    return [(key, told) for key, told in spoken if not isinstance(told, Reports)]
+
+
+def reports_of(spoken: list[tuple[str, Spoken]]) -> list[tuple[str, Reports]]:
+    """What shards say to the rules beyond one site: all of it goes to one place."""
+    return [(CORRELATE_KEY, told) for _, told in spoken if isinstance(told, Reports)]
 
 
 class EgressSink(FixedPartitionedSink[Sequence[Message], None]):

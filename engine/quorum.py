@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from engine.clock import Clock
 from engine.episodes import Message
 from engine.features import Attributes
-from engine.groups import Groups
+from engine.grades import GradeTable, graded
+from engine.groups import HOME, Groups
 from engine.instances import InstanceAttributes
+from engine.latches import Changes
 from engine.layout import Layout
 from engine.measures import Measures
 from engine.meters import Meters
-from engine.placement import Placed
+from engine.placement import KNOWN_KINDS, Placed
 from engine.registry import Catalogue
 from engine.signals import Listener, SignalTable
 from kernels.stage import NEVER
@@ -28,8 +30,6 @@ from kernels.stage import NEVER
 Columns = Mapping[str, NDArray[np.generic]]
 Ints = NDArray[np.int64]
 
-# The names of all columns begin with it.
-HOME = "group/"
 NOTHING: Ints = np.empty((0, 0), dtype=np.int64)
 
 
@@ -37,15 +37,20 @@ NOTHING: Ints = np.empty((0, 0), dtype=np.int64)
 class Report:
     """What one shard tells `correlate`: changes, and up to where there will be no more.
 
-    kind      types of the shard's banks, by the catalogue      int64[b]
-    site      sites of the shard, by the catalogue              int64[k]
-    known_ns  no signal of the type at the site changes any more before it   int64[b, k]
+    type      types of the shard's banks, by the catalogue   int64[b]
+    site      sites of the shard, by the catalogue           int64[k]
+    known_ns  up to where what is known there                int64[3, b, k]
     """
 
     tables: tuple[SignalTable, ...]
-    kind: Ints
+    grades: tuple[GradeTable, ...]
+    type: Ints
     site: Ints
     known_ns: Ints
+
+    def known(self, mine_ns: Ints, whole_ns: Ints) -> None:
+        """Write what is known of these types and sites into a table of all, int64[3, t, s]."""
+        whole_ns[:, self.type[:, np.newaxis], self.site] = mine_ns
 
 
 class Quorum:
@@ -61,21 +66,25 @@ class Quorum:
         meters: Meters,
     ) -> None:
         self.layout = layout
-        self.shape = (len(catalogue.types), len(catalogue.sites.name))
+        self.shape = (KNOWN_KINDS, len(catalogue.types), len(catalogue.sites.name))
         self.listeners: list[list[Listener]] = [[] for _ in layout.bank_type]
         self.groups: dict[str, Groups] = {}
         self.tables: list[SignalTable] = []
         # What the last report said of the clocks.
         self.told_ns: Ints = NOTHING
         self.is_heard_outside = any(not one.is_local for one in placed)
-        self.silent = Report((), _kinds(layout), layout.site.astype(np.int64), NOTHING)
+        self.rows: dict[str, Ints] = {}
+        self.grades: list[GradeTable] = []
+        self.followed = {f.what.rule for one in placed for f in one.followings}
+        types = np.array(layout.bank_type, dtype=np.int64)
+        self.silent = Report((), (), types, layout.site.astype(np.int64), NOTHING)
         for one in placed:
             shared = InstanceAttributes(one.instances, catalogue)
             if one.is_local:
                 mine = np.flatnonzero(np.isin(one.instances.home, layout.site))
-                own = replace(one, instances=one.instances.only(mine))
-                groups = Groups(own, catalogue, status=status, meters=meters)
+                groups = Groups(one.only(mine), catalogue, status=status, meters=meters, hazards={})
                 self.groups[one.group.name] = groups
+                self.rows[one.group.name] = mine
             for number, kind in enumerate(layout.bank_type):
                 self._listen(one, number, catalogue.types[kind].name, shared)
 
@@ -107,27 +116,49 @@ class Quorum:
         if not self.groups:
             return
         known_ns = np.full(self.shape, NEVER, dtype=np.int64)
-        known_ns[np.ix_(self.silent.kind, self.silent.site)] = self._known(clock)
+        self.silent.known(self._known(clock), known_ns)
         for name, groups in self.groups.items():
-            groups.take([table for table in self.tables if table.group == name])
+            for table in self.tables:
+                if table.group == name:
+                    groups.take(table)
             yield from groups.judge(known_ns)
+            for changes in groups.changes:
+                self.grade(name, self.rows[name][changes["row"]], changes)
+            groups.changes.clear()
         self.tables = [table for table in self.tables if table.group not in self.groups]
+
+    def grade(self, rule: str, subject: NDArray[np.integer], changes: Changes) -> None:
+        """Note changes of grade that rules beyond one site follow."""
+        if rule in self.followed:
+            self.grades += graded(rule, subject.astype(np.int64), changes)
 
     def report(self, clock: Clock) -> Report | None:
         """What the rules beyond one site must know of this shard; None where nothing is new."""
         if not self.is_heard_outside:
             return None
         known_ns = self._known(clock)
-        if not self.tables and np.array_equal(known_ns, self.told_ns):
+        is_same = not self.tables and not self.grades
+        if is_same and np.array_equal(known_ns, self.told_ns):
             return None
-        tables, self.tables, self.told_ns = tuple(self.tables), [], known_ns
-        return replace(self.silent, tables=tables, known_ns=known_ns)
+        found = replace(
+            self.silent, tables=tuple(self.tables), grades=tuple(self.grades), known_ns=known_ns
+        )
+        self.tables, self.grades, self.told_ns = [], [], known_ns
+        return found
 
     def _known(self, clock: Clock) -> Ints:
-        """The end of the pane that each bank closes next: until then its signals stay."""
+        """Up to where what is known: int64[3, b, k].
+
+        Signals stay as they are until the end of the pane that is closed next.  Grades of rules
+        at ends of panes are known at the last end, those of rules on readings before the horizon.
+        """
         pane_ns = clock.bank["pane_ns"].astype(np.int64)[:, np.newaxis]
+        lateness_ns = clock.bank["lateness_ns"].astype(np.int64)[:, np.newaxis]
         has_begun = clock.next_pane != NEVER
-        return np.where(has_begun, (np.where(has_begun, clock.next_pane, 0) + 1) * pane_ns, NEVER)
+        pane = np.where(has_begun, clock.next_pane, 0)
+        closed_ns = np.where(has_begun, pane * pane_ns + 1, NEVER)
+        horizon_ns = np.maximum(clock.clock_ns[np.newaxis, :] - lateness_ns, NEVER)
+        return np.stack([np.where(has_begun, (pane + 1) * pane_ns, NEVER), closed_ns, horizon_ns])
 
     def columns(self) -> Columns:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""
@@ -148,7 +179,3 @@ class Quorum:
             if name.startswith(f"{HOME}listener/") and name in saved:
                 assert saved[name].shape == column.shape, name
                 column[...] = saved[name]
-
-
-def _kinds(layout: Layout) -> Ints:
-    return np.array(layout.bank_type, dtype=np.int64)

@@ -176,7 +176,10 @@ def _run_flow(engine: Engine) -> None:
             is_over=engine.is_over,
             on_commit=engine.committed,
         )
-        ports = Ports(inlet, engine.build_shard, engine.send, journal.first_offset)
+        ports = Ports(
+            *(inlet, engine.build_shard, engine.build_correlate),
+            *(engine.send, journal.first_offset),
+        )
         try:
             dataflow.run(ports, config.data / "recovery", config.snapshot_every_ns)
         except Exception as error:

@@ -20,6 +20,7 @@ from engine.bank import Bank, desk_name, desk_of, make_bank
 from engine.clock import Clock
 from engine.columns import Admitted, AdmittedSeries, Readings, Series
 from engine.episodes import Message
+from engine.groups import HOME
 from engine.latches import Changes, Latches
 from engine.layout import Layout
 from engine.leap import Outlook
@@ -28,7 +29,7 @@ from engine.meters import Meters
 from engine.obedience import obey
 from engine.parties import Parties
 from engine.placement import Placed
-from engine.quorum import HOME, Quorum
+from engine.quorum import Quorum, Report
 from engine.ranges import Ranges, blocks_of, ranges_of
 from engine.registry import Catalogue
 from engine.variants import SeenColumns, pane_columns
@@ -268,10 +269,15 @@ class Shard:
         if columns is not None:
             at = np.searchsorted(columns.measures.rows, changes["row"])
             share = columns.coverage()[at].astype(np.float64)
+        self.quorum.grade(rule.plan.name, bank.sensor[changes["row"]], changes)
         desk = self.desks[bank.number, rule.plan.name]
         for change, known in zip(changes, share, strict=True):
             more = desk.rows.evidence(change, 0.0 if change["blind"] else float(known))
             self.told.extend(desk.tell(change, more))
+
+    def report(self) -> Report | None:
+        """What rules beyond one site must know since the last report; None: nothing."""
+        return self.quorum.report(self.clock)
 
     def live_count(self) -> int:
         """Sensors that have been heard within three of their periods, by their sites' clocks."""

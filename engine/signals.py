@@ -21,7 +21,7 @@ from rules import judge
 from rules.grouping import GroupPlan, input_of, plain
 from rules.units import Scale
 
-FALSE, TRUE, UNKNOWN = range(3)
+FALSE, TRUE, UNKNOWN, UNHEARD = range(4)
 
 Sensors = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -135,7 +135,8 @@ class Listener:
             "member": attributes,
             "instance": SharedAttributes(attributes, shared, instance),
         }
-        self.truth = np.full((len(edges), sensor.size), UNKNOWN, dtype=np.uint8)
+        # The first end of a pane is told in any case: from then on the instance is judged.
+        self.truth = np.full((len(edges), sensor.size), UNHEARD, dtype=np.uint8)
         self.value = np.full((len(edges), sensor.size), np.nan)
 
     def close(self, measures: Measures) -> Iterator[SignalTable]:

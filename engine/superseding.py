@@ -86,8 +86,8 @@ def superseded(
     rule = _map(_map(snapshot.facts["rules"])[name])
     for row in np.flatnonzero(is_open):
         place = int(np.searchsorted(site_rows, row, side="right")) - 1
-        told = _told(latch[row], episode[row], courses.get(int(row)))
-        body = _body(rule, _map(sites[place]), sensors[row], latch[row], told)
+        told = told_of(latch[row], episode[row], courses.get(int(row)))
+        body = last_words(rule, _map(sites[place]), sensors[row], latch[row], told)
         ended_ns = max(int(clock_ns[place]), int(episode[row]["last_ns"]))
         body |= {"event_time": ended_ns, "expires": ended_ns + EXPIRES_AFTER_NS, "status": status}
         branch = "warning"
@@ -96,7 +96,8 @@ def superseded(
         yield f"{branch}/none/{rule['hazard']}/{body['division']}/{body['site']}", body
 
 
-def _told(line: np.void, episode: np.void, course: Course | None) -> Mark:
+def told_of(line: np.void, episode: np.void, course: Course | None) -> Mark:
+    """What people were told last of a row."""
     if course is not None:
         return course.told
     mark = Mark(int(episode["ordinal"]), int(episode["revision"]), int(line["grade"]))
@@ -104,7 +105,8 @@ def _told(line: np.void, episode: np.void, course: Course | None) -> Mark:
     return mark
 
 
-def _body(rule: Facts, site: Facts, sensor: str, line: np.void, told: Mark) -> Body:
+def last_words(rule: Facts, site: Facts, sensor: str, line: np.void, told: Mark) -> Body:
+    """All that is said of an open warning that nobody watches any more, but when and for whom."""
     cap = int(str(rule.get("cap", 0))) or int(Grade.RED)
     grade = Grade(min(told.grade, cap)).word
     zero, one = (float(str(shown)) for shown in _list(rule["shown"]))

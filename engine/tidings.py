@@ -39,7 +39,7 @@ class Tidings:
         row = int(change["row"])
         return {
             "evidence": self.evidence(row),
-            "why": self.reasons(row, max(int(change["grade"]), int(change["previous"]))),
+            "why": self.reasons(change),
             "coverage": 0.0 if change["blind"] else self.state.coverage(row),
         }
 
@@ -50,7 +50,7 @@ class Tidings:
     def evidence(self, row: int) -> list[Body]:
         """What the members told last: those that meet a condition first."""
         found: dict[int, tuple[bool, Body]] = {}
-        for slot, edges in enumerate(self.state.edges):
+        for slot, edges in enumerate(self.state.edges[: self.state.signal_count]):
             part = self.state.slice_of(slot, row)
             for edge in range(part.start, part.stop):
                 truth = int(self.state.truth[slot][edge])
@@ -68,12 +68,14 @@ class Tidings:
         in_order = sorted(found.items(), key=lambda item: (not item[1][0], item[0]))
         return [body for _, (_, body) in in_order[:EVIDENCE_MAX]]
 
-    def reasons(self, row: int, grade: int) -> list[str]:
-        """The rule's named parts that make a grade's condition true; its signals where unnamed."""
+    def reasons(self, change: np.void) -> list[str]:
+        """The named parts that make the grade's condition true; what is unnamed, as it is."""
+        grade = max(int(change["grade"]), int(change["previous"]))
         found = next((g for g in self.plan.grades if g.grade == grade), None)
         if found is None:
             return []
-        columns = InstanceRows(self.state, np.array([row], dtype=np.int64))
+        rows = np.array([change["row"]], dtype=np.int64)
+        columns = InstanceRows(self.state, rows, int(change["event_ns"]))
         names = {node: name for name, node in self.plan.rule.lets.items()}
         return list(dict.fromkeys(_reasons(found.when, columns, names)))
 
@@ -97,11 +99,8 @@ class Tidings:
 
     def _agreed(self, row: int) -> dict[str, str]:
         """Attributes that all sensors of the instance have in common."""
-        sensors = {
-            int(sensor)
-            for slot, edges in enumerate(self.state.edges)
-            for sensor in edges.sensor[self.state.slice_of(slot, row)]
-        }
+        members = self.state.placed.instances.members
+        sensors = members.sensor[members.start[row] : members.start[row + 1]].tolist()
         agreed = {}
         for name, texts in self.catalogue.sensors.attributes.items():
             said = {texts[sensor] for sensor in sensors} - {None}

@@ -15,6 +15,7 @@ from engine.drive import Drive
 from engine.episodes import Body
 from engine.errors import ConfigError
 from engine.expecting import Standing, contradiction
+from engine.groups import Groups
 from engine.instance_columns import InstanceRows
 from engine.latches import Latches
 from engine.lone_row import LoneRow
@@ -103,10 +104,15 @@ class Played:
                     names = self.scene.assembly.catalogue.sensors.name
                     for row, sensor in enumerate(bank.sensor):
                         yield from _if_wanted(Row(names[sensor], latches, row), key)
-        groups = self.shard.quorum.groups.get(rule)
+        groups = self.groups(rule)
         if groups is not None:
             for row, name in enumerate(groups.state.placed.instances.key):
                 yield from _if_wanted(Row(name, groups.latches, row), key)
+
+    def groups(self, rule: str) -> Groups | None:
+        """The instances of a rule on several sensors, in the shard or beyond it."""
+        far = self.drive.correlate
+        return self.shard.quorum.groups.get(rule) or (far.groups.get(rule) if far else None)
 
     def _note(self, rule: Latches, columns: SeenColumns) -> None:
         if columns.measures.end_ns > START_NS + self.until_ns:
@@ -125,9 +131,9 @@ class Played:
 
     def _truths(self, row: Row) -> Callable[[ex.Node], bool | None]:
         """What is true of an instance at the end."""
-        groups = self.shard.quorum.groups.get(row.latches.plan.name)
+        groups = self.groups(row.latches.plan.name)
         if groups is not None and groups.latches is row.latches:
-            columns = InstanceRows(groups.state, np.array([row.row]))
+            columns = InstanceRows(groups.state, np.array([row.row]), START_NS + self.until_ns)
             return lambda node: _told(intervals.truth(node, columns))
         values = self.seen.get((row.latches.plan.name, row.row))
         if values is None:

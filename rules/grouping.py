@@ -44,6 +44,14 @@ class Signal:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """Another rule whose grades count: of the same instance, or of all within a distance."""
+
+    rule: str
+    radius_m: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class GroupPlan:
     """A rule on instances of several sensors, made ready.
 
@@ -74,10 +82,18 @@ class GroupPlan:
         return tuple(dict.fromkeys(n for n in found if isinstance(n, ex.OtherRule) and n.rule))
 
     @property
+    def followed(self) -> tuple[Followed, ...]:
+        """The other rules it looks at, each once; those of its rollup first."""
+        rollup = self.plan.rule.rollup
+        members = () if rollup is None else rollup.of
+        found = [Followed(name, None) for name in members]
+        found += [Followed(other.rule, other.radius_m) for other in self.others]
+        return tuple(dict.fromkeys(found))
+
+    @property
     def needs_correlation(self) -> bool:
         """It looks at other rules or at clusters: one shard alone never knows enough."""
-        rule = self.plan.rule
-        return bool(self.others) or rule.rollup is not None or rule.cluster is not None
+        return bool(self.followed) or self.plan.rule.cluster is not None
 
     def places(self) -> dict[int, int]:
         """The signal that each node of the rule is, or is counted from, by the node's identity.

@@ -52,6 +52,9 @@ class InstanceColumns(Protocol):
     def attribute(self, attribute: ex.Attribute) -> NDArray[np.generic]:
         """The attribute's column: numbers, or texts and None."""
 
+    def text_of(self, node: ex.Node) -> NDArray[np.generic]:
+        """The column of a text that is no attribute, such as the season."""
+
 
 def codes(plan: RulePlan, columns: InstanceColumns) -> NDArray[np.uint16]:
     """One code per row for the latches of `plan`, laid out as in `rules/judge.py`."""
@@ -205,8 +208,9 @@ def _compared_texts(
     def texts(node: ex.Node) -> NDArray[np.generic]:
         if isinstance(node, ex.Text):
             return np.full(columns.row_count, node.value, dtype=object)
-        assert isinstance(node, ex.Attribute), "only attributes and texts are compared as texts"
-        return columns.attribute(node)
+        if isinstance(node, ex.Attribute):
+            return columns.attribute(node)
+        return columns.text_of(node)
 
     a, b = texts(left), texts(right)
     nothing = np.array(None, dtype=object)

@@ -15,6 +15,7 @@ from engine.anomaly import Anomaly, ModelPlan
 from engine.assembly import Assembly
 from engine.columns import Readings, Series
 from engine.config import load as load_config
+from engine.correlate import Correlate
 from engine.episodes import Message
 from engine.layout import lay_out
 from engine.meters import Meters
@@ -205,13 +206,29 @@ class Plant:
         pairs = values.items() if isinstance(values, Mapping) else enumerate(values)
         return [self.points([(sensor, second, value)]) for second, value in pairs]
 
+    def correlate(self, meters: Meters | None = None) -> Correlate:
+        """What judges the rules beyond one site, and has seen nothing."""
+        placed, faults = place(self.plan, self.catalogue)
+        assert not [fault for fault in faults if fault.is_error], faults
+        names = [sensor_type.name for sensor_type in self.catalogue.types]
+        return Correlate(
+            *(placed, self.catalogue),
+            hazards={f"{rule.pack}/{rule.id}": rule.hazard for rule in self.book.rules},
+            status=self.status,
+            meters=meters or Meters(names),
+        )
+
     def run(self, groups: Iterable[Sequence[Work]], count: int = 1) -> list[Message]:
         """What all shards say when each group of work is given to `advance` at once."""
         shards = [self.shard(number, count) for number in range(count)]
+        correlate = self.correlate()
         told: list[Message] = []
         for group in groups:
             for shard in shards:
                 told += shard.advance(owned(group, shard))
+                report = shard.report()
+                if report is not None:
+                    told += correlate.advance([report])
         return told
 
 
