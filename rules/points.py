@@ -54,7 +54,7 @@ def point_faults(rule: Rule, points: Sequence[Mapping[str, str]]) -> list[Fault]
     faults: list[Fault] = []
     key = rule.by[0] if rule.by else "sensor"
     for attribute in rule.require_assets:
-        lacking = [point.get(key, "") for point in points if not point.get(attribute)]
+        lacking = [_named(point, key) for point in points if not point.get(attribute)]
         if lacking:
             place = _required_place(rule, attribute)
             noun = "point lacks" if len(lacking) == 1 else "points lack"
@@ -85,7 +85,7 @@ def _order_faults(rule: Rule, points: Sequence[Mapping[str, str]], key: str) -> 
         if texts not in told:
             told[texts] = _disorder(rule, steps, point, falls=falls)
         if told[texts]:
-            wrong.setdefault(told[texts], []).append(point.get(key, ""))
+            wrong.setdefault(told[texts], []).append(_named(point, key))
     place = next(iter(steps.values())).place
     arrow = " > " if falls else " < "
     order = "expected " + arrow.join(grade.word for grade in steps)
@@ -149,6 +149,11 @@ def amount_at(node: ex.Node, point: Mapping[str, str], rule: Rule) -> float | No
             return {"+": a + b, "-": a - b, "*": a * b, "/": a / b if b else 0.0}[operator]
         case _:
             return ex.constant(node)
+
+
+def _named(point: Mapping[str, str], key: str) -> str:
+    """The instance that a point belongs to, or its sensor where it belongs to none."""
+    return point.get(key) or point.get("sensor", "")
 
 
 def _some(names: Sequence[str]) -> str:
