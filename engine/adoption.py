@@ -198,14 +198,18 @@ def _adopt_windows(
     pairs = old[stays], new[stays]
     open_from = next_pane[was_at[stays]]
     slots = int(str(before["slots"])), bank.plan.slots
-    kept = 0
+    kept = set()
     for name, column in bank.windows.columns().items():
         saved = snapshot.columns.get(name)
-        if _is_ring(bank, column):
-            kept += _copy_ring(saved, column, pairs, slots=slots, open_from=open_from)
-        else:
-            kept += _copy(saved, column, pairs)
-    return kept
+        if (
+            _copy_ring(saved, column, pairs, slots=slots, open_from=open_from)
+            if _is_ring(bank, column)
+            else _copy(saved, column, pairs)
+        ):
+            kept.add(name)
+    begun = open_from > stage.NEVER
+    bank.windows.begin_parts(kept, pairs[1][begun], open_from[begun])
+    return len(kept)
 
 
 def _sites_of_rows(shard: Shard, bank: Bank) -> Rows:
@@ -330,7 +334,7 @@ def _copy(before: Column | None, column: Column, pairs: Pairs) -> bool:
     before = as_saved(before, column.dtype)
     if before.ndim != column.ndim:
         return False
-    if before.shape[:-1] != column.shape[:-1] or not column.size:
+    if before.shape[:-1] != column.shape[:-1] or not column.size or not before.size:
         return False
     old, new = pairs
     column[..., new] = before[..., old]

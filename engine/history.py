@@ -4,7 +4,7 @@ A stream is the good readings of its sensors, all their readings, or the scores 
 Closed panes go in, one after the other for each row; the windows that end with them come out.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -71,9 +71,11 @@ class History:
         period_ns = self.period_ns[rows]
         for stacks in self.stacks:
             fields = stacks.tick(pane, self.pane_ns, ranges, table)
-            if self.is_narrow:
-                # A float32 extreme is compared with thresholds as a float32.
-                for name in AS_READ & fields.keys():
+            for name in AS_READ & fields.keys():
+                # Infinite: of a pane from before this part was kept (Stacks.begin_part).
+                fields[name][np.isinf(fields[name])] = np.nan
+                if self.is_narrow:
+                    # A float32 extreme is compared with thresholds as a float32.
                     fields[name] = fields[name].astype(np.float32)
             length_ns = stacks.plan.length_ns
             measures.windows[length_ns] = Window(
@@ -121,6 +123,22 @@ class History:
             measures.motions[length_ns] = Window(
                 fields["count"], expected, fields, length_ns / NS_PER_S
             )
+
+    def begin_parts(
+        self, kept: Collection[str], rows: NDArray[np.intp], open_from: Ints, open_until: Ints
+    ) -> None:
+        """After a change of rules: what was not kept before is unknown until it has filled.
+
+        kept        names, as in `columns`, of what was taken over for some rows
+        open_from   int64[m]  their oldest open pane; open_until: the last that may be open
+        """
+        for stacks in self.stacks:
+            prefix = f"window/{stacks.plan.length_ns}"
+            for part, ring in (("bounds", stacks.bounds), ("ends", stacks.ends)):
+                if ring.shape[0] and f"{prefix}/sums" in kept and f"{prefix}/{part}" not in kept:
+                    stacks.begin_part(part, rows, open_from - 1)
+        if self.trail is not None and self.trail.name not in kept:
+            self.trail.lost_ns[rows] = (open_until + 1) * self.pane_ns
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""

@@ -126,7 +126,9 @@ class Measures:
                 return trends.time_to(window, target, share)
             case "bad_share":
                 heard = self.heard[length_ns]
-                return np.where(heard > 0, 1 - window.count / heard, np.nan)
+                # Infinite, or too few: readings from before all of them were counted.
+                is_known = (heard > 0) & (heard >= window.count) & np.isfinite(heard)
+                return np.where(is_known, 1 - window.count / heard, np.nan)
             case "pga":
                 return self.motions[length_ns].fields["high"]
             case "pgv":

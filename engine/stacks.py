@@ -79,6 +79,28 @@ class Stacks:
         groups = ("counts", *self.plan.groups)
         return {name: out[row] for group in groups for name, row in FIELDS[group].items()}
 
+    def begin_part(self, part: str, rows: NDArray[np.intp], pane: NDArray[np.int64]) -> None:
+        """Make a part unknown for rows whose other parts know more: sums, bounds or ends.
+
+        pane  int64[m]  the last pane that each row closed
+
+        That pane counts as having held the infinite, until it leaves the window.
+        """
+        ring, back = {
+            "sums": (self.sums, self.sums_back),
+            "bounds": (self.bounds, self.bounds_back),
+            "ends": (self.ends, self.ends_back),
+        }[part]
+        poison = np.full(ring.shape[0], np.inf)
+        if part == "bounds":
+            poison[0] = -np.inf
+        place = pane % self.plan.pane_count
+        is_flipped = place == self.plan.pane_count - 1
+        ring[:, place, rows] = poison[:, None]
+        # At the end of a cycle each place is the merger from there to the end.
+        ring[:, :, rows[is_flipped]] = poison[:, None, None]
+        back[:, rows[~is_flipped]] = poison[:, None]
+
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot."""
         return {

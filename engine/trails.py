@@ -139,14 +139,25 @@ class Trail:
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot: one record of all readings per sensor."""
         record = np.dtype((np.void, 8 * self.plan.capacity))
-        return {
-            "trail/times": self.times.reshape(-1).view(record),
-            "trail/values": self.values.reshape(-1).view(record),
-            "trail/first": self.first,
-            "trail/size": self.size,
-            "trail/filled": self.filled,
-            "trail/lost_ns": self.lost_ns,
+        found: dict[str, NDArray[np.generic]] = {
+            "times": self.times.reshape(-1).view(record),
+            "values": self.values.reshape(-1).view(record),
+            "first": self.first,
+            "size": self.size,
+            "filled": self.filled,
+            "lost_ns": self.lost_ns,
         }
+        return {f"{self._label}/{name}": column for name, column in found.items()}
+
+    @property
+    def name(self) -> str:
+        """A column that is kept if and only if the trail is."""
+        return f"{self._label}/times"
+
+    @property
+    def _label(self) -> str:
+        """Trails of another length are other columns: half of one is never taken over."""
+        return f"trail/{self.plan.window_max}-{self.plan.pane_max}-{self.plan.capacity}"
 
 
 def _read_only(value: NDArray[np.floating]) -> NDArray[np.floating]:

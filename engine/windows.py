@@ -8,7 +8,7 @@ Refuses    nothing: readings without a place were counted by the clock
 Only what the plan asks for is allocated and touched.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -329,6 +329,25 @@ class Windows:
         run_ns = self.run_ns[rows]
         unchanged_s = np.where(run_ns == NEVER, np.nan, (end_ns - run_ns) / NS_PER_S)
         return (end_ns - self.heard_ns[rows]) / NS_PER_S, unchanged_s
+
+    def begin_parts(self, kept: Collection[str], rows: Rows, open_from: Ints) -> None:
+        """After a change of rules: what was not kept before is unknown until it has filled.
+
+        kept       names, as in `columns`, of what was taken over for these rows
+        open_from  int64[m]  the oldest open pane of each
+        """
+        prefix = f"bank/{self.name}/"
+        names = {name.removeprefix(prefix) for name in kept}
+        open_until = open_from + self.plan.slots - 1
+        streams = {"": self.good.history, "scores/": self.scores}
+        streams["raw_view/"] = None if self.raw_view is None else self.raw_view.history
+        for part, history in streams.items():
+            if history is not None:
+                mine = {name.removeprefix(part) for name in names if name.startswith(part)}
+                history.begin_parts(mine, rows, open_from, open_until)
+        for stacks in self.heard:
+            if f"heard/{stacks.plan.length_ns}/sums" not in names:
+                stacks.begin_part("sums", rows, open_from - 1)
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""

@@ -124,7 +124,7 @@ def close_pane(filled, pane_max, slots, pane, end_ns, low_row, high_row, lost_ns
     filled    uint32[q]                                                    (in place)
     low_row   int64[r]    rows low to high of the bank are closed
     high_row  int64[r]
-    lost_ns   int64[s]    end of the newest pane of which readings are missing  (in place)
+    lost_ns   int64[s]    end of the newest closed pane of which readings are missing (in place)
 
     Returns how many readings went missing.
     """
@@ -169,7 +169,7 @@ def find(times, first, size, lost_ns, rows, begin_ns, end_ns, window_max, begin,
         row = rows[i]
         begin[i] = after(times, first, size, row, begin_ns)
         count[i] = after(times, first, size, row, end_ns) - begin[i]
-        if count[i] > window_max or begin_ns < lost_ns[row] <= end_ns:
+        if count[i] > window_max or begin_ns < lost_ns[row]:
             count[i] = -1
 
 

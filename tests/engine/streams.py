@@ -85,6 +85,29 @@ RULES = (
         unit="m/s^2",
     ),
 )
+RULES += (
+    rule_text(
+        "levels:\n"
+        '  blue: {when: "median(10s) > 5 m or mad_score(10s) > 4", clear_for: 1s}\n'
+        '  yellow: {when: "ewma(3s) > 6 m or slope(10s, robust=true) > 0.5 m/s", clear_for: 1s}\n'
+        '  orange: {when: "max(5s) - max(5s, offset=10s) > 3 m or bad_share(5s) > 0.5"}\n'
+        '  red: {when: "time_to(9 m, trend=10s) < 5s or noise(10s) > 2 m", for: 1s}',
+        name="gas-course",
+    ),
+    rule_text(
+        'levels: {blue: {when: "p(90, 6s) > 4 m or zscore(6s) > 2"}}',
+        name="flow-course",
+        sensor_type="flow",
+        more="quality: {coverage: 30%}",
+    ),
+    rule_text(
+        'levels: {blue: {when: "pga(2s) > 3 m/s^2"}, red: {when: "pgv(1s) > 1 m/s"}}',
+        name="wave-motion",
+        sensor_type="wave",
+        unit="m/s^2",
+        more="quality: {coverage: 20%}",
+    ),
+)
 TYPES = (
     kind("gas", lateness_ns=2 * S),
     kind("flow", lateness_ns=S, precision="float32"),
