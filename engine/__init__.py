@@ -56,6 +56,7 @@ Around the walk:
     What would other rules change?                    planning
     Why was it told, and why not?                     explaining: inquiry, account, lone_row
     What does a code mean?                            explain: pages, titles_zh; nearest
+    What does the reference say?                      reference
     What can be seen in a minute?                     demo, plant
     What ends a command, and with which code?         errors
     How is the engine, and who is told?               meters, operations, notify, logs, progress,

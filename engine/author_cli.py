@@ -234,4 +234,19 @@ def fmt(paths: tuple[Path, ...], *, is_check: bool, is_diff: bool) -> int:
     return _function("engine.formatting:fmt")(paths, is_check=is_check, is_diff=is_diff)
 
 
-COMMANDS: Final = (explain, fmt, plan, replay, test)
+@click.command("schema")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it here.")
+def schema(out: Path | None) -> int:
+    """Print the JSON Schema of rule packs, for completion and hover texts in editors."""
+    return _function("engine.reference:schema")(out)
+
+
+@click.command("reference")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--check", "is_check", is_flag=True, help="Write nothing; end with 1 if stale.")
+def reference(folder: Path, *, is_check: bool) -> int:
+    """Write the pages of all keys, features, units and codes into FOLDER."""
+    return _function("engine.reference:reference")(folder, is_check=is_check)
+
+
+COMMANDS: Final = (explain, fmt, plan, reference, replay, schema, test)

@@ -5,7 +5,7 @@ import click
 from engine.errors import EXIT_OK, UsageError
 from engine.nearest import did_you_mean
 from engine.pages import PAGES
-from rules.vocabulary import FEATURES
+from rules.vocabulary import features_text
 
 
 def explain(topic: str) -> int:
@@ -15,9 +15,7 @@ def explain(topic: str) -> int:
             click.echo(f"{name}  {known_page.title}")
         return EXIT_OK
     if topic == "features":
-        for feature, word in FEATURES.items():
-            windows = ("", "(w)", "(s, l)")[word.windows]
-            click.echo(f"{feature + windows:<16}{word.meaning}")
+        click.echo(features_text())
         return EXIT_OK
     code = topic.upper()
     page = PAGES.get(code)

@@ -7,7 +7,8 @@ Which file answers which question, in the order a rule walks through them:
                                                            titles_zh,
                                                            expression_explanations
     How is YAML read so that `no` stays `no`?              yaml_text
-    Which keys, features and words does the language have? vocabulary, feature_words, fields
+    Which keys, features and words does the language have? vocabulary, feature_words, fields,
+                                                           keys; schema for editors
     What colours are there, and what do numbers measure?   grade, unit_table, units
     How does the text of an expression become a tree?      syntax, expr.lark
     And where it says a macro?                             macros; macro_text reads them
