@@ -48,8 +48,13 @@ def rests_on_model(rule: Rule, grade: Grade) -> bool:
 
 def evidence(node: ex.Node) -> set[str]:
     """What a quantity rests on: `model`, `world`, both or nothing; the state of data is nothing."""
-    names = {feature.name for feature in ex.features(node)} - DATA_FEATURES
-    return {"model" if name == "anomaly" else "world" for name in names}
+    found: set[str] = set()
+    for part in ex.walk(node):
+        if isinstance(part, ex.Feature) and part.name not in DATA_FEATURES:
+            found.add("model" if part.name == "anomaly" or part.stream else "world")
+        elif isinstance(part, ex.OtherRule | ex.Step):
+            found.add("world")
+    return found
 
 
 def is_model_alone(node: ex.Node, *, is_negated: bool) -> bool | None:
@@ -68,9 +73,14 @@ def is_model_alone(node: ex.Node, *, is_negated: bool) -> bool | None:
         case ex.OrElse(first=first, second=second):
             pair = [is_model_alone(part, is_negated=is_negated) for part in (first, second)]
             return _one_of(pair)
+        case ex.Vote(condition=condition):
+            return is_model_alone(condition, is_negated=is_negated)
         case ex.Known():
             return None
         case _:
+            asked = [part for part in ex.walk(node) if isinstance(part, ex.Vote)]
+            if asked:
+                return _one_of([is_model_alone(vote, is_negated=is_negated) for vote in asked])
             rests_on = evidence(node)
             return rests_on == {"model"} if rests_on else None
 
