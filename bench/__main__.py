@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import ledger
 
 # Latency before throughput, whose gigabytes keep the disk busy for a while after it.
-NAMES = ("kernels", "latency", "throughput", "restart", "replay")
+NAMES = ("kernels", "judging", "latency", "throughput", "restart", "replay")
 EXIT_MISSED = 99
 
 
@@ -51,6 +51,10 @@ def measure(name: str, *, is_quick: bool, disk: Path | None) -> ledger.Run:
         from bench import kernel_cost
 
         return kernel_cost.measure(is_quick=is_quick)
+    if name == "judging":
+        from bench import judging
+
+        return judging.measure(is_quick=is_quick)
     if name == "throughput":
         from bench import throughput
 

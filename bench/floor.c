@@ -216,3 +216,70 @@ void floor_advance(const int64_t *due_ns, const int64_t *start_row, const int64_
         for (int64_t row = start_row[q]; row < stop_row[q]; row++)
             due_count[q] += due_ns[row] < horizon_ns;
 }
+
+/* Rows that a block of judging holds, as in kernels/zones.py. */
+#define BLOCK 4096
+
+/* vm.weigh, plain conditions: three columns of a rule against a bound each, block by block. */
+void floor_conditions(const float *columns, int64_t rows, const int64_t *column_of,
+                      const float *bound_of, int64_t rules, uint8_t *out) {
+    for (int64_t start = 0; start < rows; start += BLOCK) {
+        int64_t n = rows - start < BLOCK ? rows - start : BLOCK;
+        for (int64_t r = 0; r < rules; r++) {
+            const float *a = columns + column_of[3 * r] * rows + start;
+            const float *b = columns + column_of[3 * r + 1] * rows + start;
+            const float *c = columns + column_of[3 * r + 2] * rows + start;
+            float low = bound_of[3 * r], mid = bound_of[3 * r + 1], high = bound_of[3 * r + 2];
+            for (int64_t i = 0; i < n; i++)
+                out[i] = (a[i] > low) & (b[i] > mid) & (c[i] > high);
+        }
+    }
+}
+
+/* vm.weigh where all is quiet: the bounds of each column, block by block. */
+void floor_bounds(const float *columns, int64_t rows, int64_t count, float *bounds) {
+    for (int64_t start = 0; start < rows; start += BLOCK) {
+        int64_t n = rows - start < BLOCK ? rows - start : BLOCK;
+        for (int64_t c = 0; c < count; c++) {
+            const float *x = columns + c * rows + start;
+            float low[16], high[16];
+            for (int64_t j = 0; j < 16; j++)
+                low[j] = high[j] = x[0];
+            for (int64_t i = 0; i + 16 <= n; i += 16)
+                for (int64_t j = 0; j < 16; j++) {
+                    low[j] = x[i + j] < low[j] ? x[i + j] : low[j];
+                    high[j] = x[i + j] > high[j] ? x[i + j] : high[j];
+                }
+            for (int64_t j = 0; j < 16; j++)
+                bounds[j] = low[j] + high[j];
+        }
+    }
+}
+
+/* vm.weigh and sweep.apply_blocks: four grades with hysteresis and one hold, for every row, with
+ * 6 bytes of state a row and rule. It keeps no timer of its own per grade, knows nothing unknown
+ * and says nothing. */
+void floor_grades(const float *columns, int64_t rows, const int64_t *column_of, const float *enter,
+                  const float *leave, int64_t rules, int32_t now, int32_t hold, uint8_t *wish,
+                  uint8_t *grade, int32_t *since) {
+    for (int64_t start = 0; start < rows; start += BLOCK) {
+        int64_t n = rows - start < BLOCK ? rows - start : BLOCK;
+        for (int64_t r = 0; r < rules; r++) {
+            const float *x = columns + column_of[r] * rows + start;
+            uint8_t *w = wish + r * rows + start, *g = grade + r * rows + start;
+            int32_t *s = since + r * rows + start;
+            for (int64_t i = 0; i < n; i++) {
+                uint8_t up = 0, down = 0;
+                for (int64_t k = 0; k < 4; k++) {
+                    up += x[i] >= enter[k];
+                    down += x[i] >= leave[k];
+                }
+                uint8_t kept = g[i] < down ? g[i] : down;
+                uint8_t next = up > kept ? up : kept;
+                s[i] = next == w[i] ? s[i] : now;
+                w[i] = next;
+                g[i] = now - s[i] >= hold ? next : g[i];
+            }
+        }
+    }
+}
