@@ -17,7 +17,7 @@ from typing import Final
 
 import click
 
-from engine import author_cli, operator_cli
+from engine import author_cli, duty_cli, operator_cli
 
 # What each command calls; none of these modules is imported before its command runs.
 COMMANDS: Final = {
@@ -257,7 +257,7 @@ def warmup_() -> int:
     return _function("warmup")()
 
 
-for command in (*author_cli.COMMANDS, *operator_cli.COMMANDS):
+for command in (*author_cli.COMMANDS, *operator_cli.COMMANDS, *duty_cli.COMMANDS):
     tocsin.add_command(command)
 
 

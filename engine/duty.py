@@ -16,7 +16,7 @@ def act(http: str, wish: dict[str, object]) -> int:
     request = urllib.request.Request(
         f"http://{http}/acts",
         data=json.dumps(wish).encode(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", "X-Tocsin": "act"},
         method="POST",
     )
     try:

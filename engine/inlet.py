@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from engine import decode, segments
 from engine.activations import digest_in
+from engine.acts import Act
 from engine.assembly import Activation, Assembly
 from engine.columns import Readings, Series
 from engine.decode import Decoder
@@ -95,7 +96,7 @@ class Inlet:
         digest = digest_in(record.header) if record.kind == segments.RULES else None
         if digest is not None:
             self._activate(self.sets.assembly(digest), record.next_offset, work)
-        if record.kind not in (segments.TICK, segments.FRAME):
+        if record.kind not in (segments.TICK, segments.FRAME, segments.ACT):
             return
         if self.assembly is None:
             offset = record.offset
@@ -104,8 +105,10 @@ class Inlet:
         if record.kind == segments.FRAME:
             self._route(record, work)
             return
+        is_tick = record.kind == segments.TICK
+        item = Tick(record.received_ns) if is_tick else Act.unpack(record.header)
         for items in work:
-            items.append(Tick(record.received_ns))
+            items.append(item)
 
     def _activate(self, assembly: Assembly, offset: int, work: list[list[Item]]) -> None:
         """From here on frames mean what this set says, and every shard is told so."""

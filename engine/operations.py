@@ -5,8 +5,9 @@
     /metrics          the counters, as Prometheus reads them
     /status           which rules judge, and how the last reload went, as JSON
     POST /reload      load the rules anew; the answer comes when they judge, or are refused
+    POST /acts        an operator's act on a warning, as JSON; the answer comes when it is durable
 
-Nothing else can be changed here and no body is read. A reload wants the header `X-Tocsin`, which
+Nothing else can be changed here and no other body is read. Both want the header `X-Tocsin`, which
 no page in a browser can send here without being asked first. Few requests are served at once, each
 in its own thread, so that a scrape never waits for the flow nor the flow for a scrape.
 """
@@ -35,8 +36,9 @@ Checks = Mapping[str, Callable[[], str]]
 AT_ONCE_MAX: Final = 16
 PATIENCE_S: Final = 5.0
 POLL_S: Final = 0.1
+ACT_BYTES_MAX: Final = 8192
 WISH: Final = "X-Tocsin"
-PATHS: Final = "/livez, /readyz?verbose, /metrics, /status; POST /reload\n"
+PATHS: Final = "/livez, /readyz?verbose, /metrics, /status; POST /reload, /acts\n"
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json; charset=utf-8"
 METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -141,15 +143,30 @@ class _Request(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def do_POST(self) -> None:
-        """Reload; nothing else can be asked for."""
-        if self._has_body():
+        """Reload, or act; nothing else can be asked for."""
+        path, reception = urlsplit(self.path).path, self.server.reception
+        if path != "/acts" and self._has_body():
             return
-        if urlsplit(self.path).path != "/reload" or self.server.reception is None:
+        if path not in ("/acts", "/reload") or reception is None:
             self._answer(HTTPStatus.NOT_FOUND, PATHS)
         elif WISH not in self.headers:
-            self._answer(HTTPStatus.FORBIDDEN, f"a reload is asked for with the header {WISH}\n")
-        else:
-            self._answer(*self.server.reception.reload(), JSON)
+            self._answer(HTTPStatus.FORBIDDEN, f"it is asked for with the header {WISH}\n")
+        elif path == "/reload":
+            self._answer(*reception.reload(), JSON)
+        elif (body := self._body()) is not None:
+            self._answer(*reception.act(body), JSON)
+
+    def _body(self) -> bytes | None:
+        """The body of an act; None after an answer that refuses it."""
+        text = self.headers.get("Content-Length", "").strip()
+        if not text.isascii() or not text.isdecimal() or "Transfer-Encoding" in self.headers:
+            self._answer(HTTPStatus.LENGTH_REQUIRED, "an act says how long it is\n")
+            return None
+        if len(text) > 6 or int(text) > ACT_BYTES_MAX:
+            text = f"an act has at most {ACT_BYTES_MAX} bytes\n"
+            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text)
+            return None
+        return self.rfile.read(int(text))
 
     def _has_body(self) -> bool:
         """Refuse what brings a body."""

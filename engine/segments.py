@@ -38,7 +38,8 @@ RULES: Final = 3
 REJECT: Final = 4
 SKIP: Final = 5
 SESSION: Final = 6
-KINDS: Final = (FRAME, TICK, RULES, REJECT, SKIP, SESSION)
+ACT: Final = 7
+KINDS: Final = (FRAME, TICK, RULES, REJECT, SKIP, SESSION, ACT)
 
 SUFFIX: Final = ".segment"
 FORMAT: Final = 1

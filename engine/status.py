@@ -1,12 +1,18 @@
-"""Status: what an engine says about its rules, and about the last reload of them, as JSON."""
+"""Status: what an engine answers about its rules and their last reload, and to operators' acts."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from http import HTTPStatus
 
+from engine import segments
+from engine.acts import Act, ActFault, read_act
+from engine.assembly import Assembly
+from engine.errors import DiskError
 from engine.reloading import Busy, Outcome, Reloader, packs_of
 from engine.rule_sets import RuleSets
-from rules.errors import as_json, as_texts
+from rules.errors import as_json, as_texts, did_you_mean, nearest
 
 Answer = tuple[HTTPStatus, str]
 
@@ -14,10 +20,14 @@ Answer = tuple[HTTPStatus, str]
 class Reception:
     """Answers what people ask of a running engine; each question in a thread of its own."""
 
-    def __init__(self, engine: str, sets: RuleSets, reloader: Reloader) -> None:
+    def __init__(
+        self, engine: str, sets: RuleSets, reloader: Reloader, write: Callable[[int, bytes], int]
+    ) -> None:
+        """Prepare; `write` writes a record into the journal and returns once it is durable."""
         self.engine = engine
         self.sets = sets
         self.reloader = reloader
+        self.write = write
 
     def status(self) -> Answer:
         """Which rules judge, and how the last reload went."""
@@ -50,6 +60,43 @@ class Reception:
         elif outcome.ending == "failed":
             status = HTTPStatus.SERVICE_UNAVAILABLE
         return status, _text(fields_of(outcome))
+
+    def act(self, body: bytes) -> Answer:
+        """Write an operator's act down: 200, 400 with what is wrong, 503 without room."""
+        try:
+            act = read_act(json.loads(body), time.time_ns())
+            check_target(act, self.sets.active)
+            self.write(segments.ACT, act.packed())
+        except (ActFault, ValueError) as fault:
+            return HTTPStatus.BAD_REQUEST, f"{fault}\n"
+        except DiskError as error:
+            return HTTPStatus.SERVICE_UNAVAILABLE, f"{error}\n"
+        until = f" until {_time(act.until_ns)}" if act.until_ns else ""
+        target = f"{act.rule}@{act.key}" if act.rule else act.key
+        return HTTPStatus.OK, f"{act.what} {target}{until}: it is in the journal\n"
+
+
+def check_target(act: Act, assembly: Assembly) -> None:
+    """Refuse an act on what the engine does not know, and say what was probably meant."""
+    catalogue = assembly.catalogue
+    rules = [rule.name for rule in assembly.plan.rules]
+    rules += [placed.group.name for placed in assembly.placed]
+    if act.rule and act.rule not in rules:
+        text = f"no rule `{act.rule}`; {did_you_mean(act.rule, rules)}"
+        raise ActFault(text)
+    keys = set(catalogue.sites.name)
+    if act.rule:
+        keys |= set(catalogue.sensors.name)
+        keys |= {key for placed in assembly.placed for key in placed.instances.key}
+    if act.key not in keys:
+        guess = nearest(act.key, keys)
+        known = "site" if not act.rule else "sensor, site or other instance"
+        text = f"no {known} `{act.key}`" + (f"; did you mean `{guess}`?" if guess else "")
+        raise ActFault(text)
+
+
+def _time(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def fields_of(outcome: Outcome) -> dict[str, object]:
