@@ -162,7 +162,8 @@ class Rules:
 
     def __init__(self, grades: Sequence[tuple[GradePlan, ...]], sensors: int) -> None:
         graded = [program.Graded(0, (one,)) for one in grades]
-        self.number = [FEATURES.index(c.node) for c in program.columns_of(graded)]  # type: ignore[arg-type]
+        nodes = [column.node for column in program.columns_of(graded)]
+        self.number = [FEATURES.index(node) for node in nodes if isinstance(node, ex.Feature)]
         self.program = program.compiled(graded, [True] * len(self.number))
         self.registers = program.registers_for(self.program, len(self.number))
         self.bits = np.zeros((len(grades), 16, ROWS_AT_ONCE // zones.LANES), np.uint64)

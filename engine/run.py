@@ -134,12 +134,8 @@ def serve(engine: Engine) -> None:
     )
     watcher = Watcher(reloader)
     engine.ask_reload = watcher.ask
-    intake = engine.intake
-
-    def write_act(kind: int, header: bytes) -> int:
-        return intake.write(kind, header, b"")
-
-    reception = Reception(config.engine, engine.sets, reloader, write_act)
+    write, now_ns = engine.intake.write, time.time_ns
+    reception = Reception(config.engine, engine.sets, reloader, write=write, now_ns=now_ns)
     operations = Operations(config.http, engine.meters, _checks(engine, publisher), reception)
     try:
         # First, for what has not begun cannot be ended, should any of the others fail.

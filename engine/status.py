@@ -1,7 +1,6 @@
 """Status: what an engine answers about its rules and their last reload, and to operators' acts."""
 
 import json
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -21,13 +20,24 @@ class Reception:
     """Answers what people ask of a running engine; each question in a thread of its own."""
 
     def __init__(
-        self, engine: str, sets: RuleSets, reloader: Reloader, write: Callable[[int, bytes], int]
+        self,
+        engine: str,
+        sets: RuleSets,
+        reloader: Reloader,
+        *,
+        write: Callable[[int, bytes, bytes], int],
+        now_ns: Callable[[], int],
     ) -> None:
-        """Prepare; `write` writes a record into the journal and returns once it is durable."""
+        """Prepare.
+
+        write   writes a record into the journal and returns once it is durable
+        now_ns  what time it is, for what operators do
+        """
         self.engine = engine
         self.sets = sets
         self.reloader = reloader
         self.write = write
+        self.now_ns = now_ns
 
     def status(self) -> Answer:
         """Which rules judge, and how the last reload went."""
@@ -64,9 +74,9 @@ class Reception:
     def act(self, body: bytes) -> Answer:
         """Write an operator's act down: 200, 400 with what is wrong, 503 without room."""
         try:
-            act = read_act(json.loads(body), time.time_ns())
+            act = read_act(json.loads(body), self.now_ns())
             check_target(act, self.sets.active)
-            self.write(segments.ACT, act.packed())
+            self.write(segments.ACT, act.packed(), b"")
         except (ActFault, ValueError) as fault:
             return HTTPStatus.BAD_REQUEST, f"{fault}\n"
         except DiskError as error:

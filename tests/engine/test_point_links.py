@@ -7,7 +7,11 @@ from engine.point_links import point_link_faults
 from rules import book
 from rules.errors import Fault
 
-TYPES = 'types:\n  - {name: methane, unit: "%", kind: gauge}\n  - {name: dust, unit: mg/m3, kind: gauge}\n'
+TYPES = """\
+types:
+  - {name: methane, unit: "%", kind: gauge}
+  - {name: dust, unit: mg/m3, kind: gauge}
+"""
 SITES = "site,name_zh,name_en,division,lat,lon,place_class\nM-1,一,One,140200,,,T2\n"
 GATEWAYS = "gateway,site,public_key\nG-1,M-1,\n"
 SENSORS = """sensor,gateway,site,type,period,range_low,range_high,blue,red
