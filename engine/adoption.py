@@ -9,27 +9,31 @@ episodes count on from the old ones, so that no id is used twice.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 
 import numpy as np
+import structlog
 from numpy.typing import NDArray
 
 from engine.bank import Bank, desk_name
+from engine.carrying import Pairs, carry_windows, copy_rows, pairs_of
+from engine.formats import described_records, translated
 from engine.courses import Course
 from engine.desk import courses_in
+from engine.episodes import Message
 from engine.group_adoption import adopt_groups, facts_of_groups
 from engine.latches import Latches
 from engine.reconsidering import compared, reconsider
-from engine.shard import Shard, as_saved
+from engine.shard import Shard
 from engine.store import Snapshot
 from engine.superseding import facts_of_rule, facts_of_sites, names_of, superseded
 from kernels import onset, panes, raw, stage, standing
 from rules.plan import RulePlan
 
-Column = NDArray[np.generic]
 Rows = NDArray[np.intp]
-Pairs = tuple[Rows, Rows]
+
+log = structlog.get_logger()
 
 # Which facts are saved; another text wherever an older state could not be read.
 FACTS = "facts 2"
@@ -66,6 +70,7 @@ def facts_of(shard: Shard) -> dict[str, object]:
             for rule in bank.rules
         },
         "groups": facts_of_groups(shard.quorum.groups, catalogue),
+        "records": described_records(),
         "retired": shard.retired,
     }
 
@@ -96,7 +101,10 @@ def definition(plan: RulePlan) -> str:
     """A digest of what a rule means; its texts and its place in the file do not count."""
     rule = plan.rule
     return _digest(
-        (plan.grades, plan.unit, rule.input, rule.quality, rule.latch, rule.closure, rule.cap)
+        (
+            *(plan.grades, plan.unit, rule.input, rule.quality, rule.latch, rule.closure, rule.cap),
+            *(rule.inputs, rule.by, rule.overrides),
+        )
     )
 
 
@@ -127,14 +135,15 @@ def adopt(shard: Shard, snapshot: Snapshot) -> Adopted:
 
     The last words of what has gone are told by the shard's next `advance`.
     """
-    if snapshot.facts["formats"] != formats():
-        return Adopted(0, len(shard.columns()))
     shard.retired = retired_of(snapshot)
+    if snapshot.facts["formats"] != formats():
+        _end_everything(shard, translated(snapshot))
+        return Adopted(0, len(shard.columns()))
     kept = _adopt_clock(shard, snapshot)
     total = 0
     for bank in shard.banks:
         before = _mapping(_mapping(snapshot.facts["banks"]).get(bank.windows.name, {}))
-        pairs = _pairs(names_of(before), _sensors(shard, bank))
+        pairs = pairs_of(names_of(before), _sensors(shard, bank))
         total += len(bank.windows.columns())
         same_panes = before.get("pane_ns") == bank.plan.pane_ns
         if same_panes and before.get("unit") == bank.plan.sort.unit:
@@ -145,9 +154,7 @@ def adopt(shard: Shard, snapshot: Snapshot) -> Adopted:
             kept += _adopt_rule(snapshot, before, rule, pairs)
             _adopt_desk(shard, snapshot, bank, rule, pairs)
     _end_what_has_gone(shard, snapshot)
-    facts = _mapping(snapshot.facts.get("groups", {}))
-    for topic, body in adopt_groups(shard.quorum.groups, facts, snapshot.columns, shard.retired):
-        shard.told.append((topic, {**body, "status": shard.settings.status}))
+    _adopt_groups(shard, snapshot)
     shard.clock.begin_watch()
     return Adopted(int(kept), total - int(kept))
 
@@ -163,12 +170,12 @@ def _adopt_clock(shard: Shard, snapshot: Snapshot) -> int:
     kept = 0
     facts = facts_of(shard)
     sites = _site_pairs(shard, snapshot)
-    links = _pairs(_texts(snapshot.facts["links"]), _texts(facts["links"]))
+    links = pairs_of(_texts(snapshot.facts["links"]), _texts(facts["links"]))
     for name, column in shard.clock.columns().items():
         if name == "clock/next_pane":
             continue
         pairs = links if name in ("clock/link", "clock/heard_ns") else sites
-        kept += _copy(snapshot.columns.get(name), column, pairs)
+        kept += copy_rows(snapshot.columns.get(name), column, pairs)
     return kept
 
 
@@ -176,7 +183,7 @@ def _site_pairs(shard: Shard, snapshot: Snapshot) -> Pairs:
     old = snapshot.facts["sites"]
     assert isinstance(old, list)
     names = [str(_mapping(site)["name"]) for site in old]
-    return _pairs(names, [shard.catalogue.sites.name[number] for number in shard.layout.site])
+    return pairs_of(names, [shard.catalogue.sites.name[number] for number in shard.layout.site])
 
 
 def _adopt_windows(
@@ -188,28 +195,20 @@ def _adopt_windows(
     next_pane = snapshot.columns["clock/next_pane"].view(np.int64)[number]
     shard.clock.next_pane[bank.number, new_sites] = next_pane[old_sites]
 
-    old, new = _pairs(names_of(before), _sensors(shard, bank))
+    old, new = pairs_of(names_of(before), _sensors(shard, bank))
     site_rows = np.array(before["site_rows"], dtype=np.int64)
     was_at = np.repeat(np.arange(site_rows.size - 1), np.diff(site_rows))[old]
     is_at = _sites_of_rows(shard, bank)[new]
     today = np.full(next_pane.size, -1)
     today[old_sites] = new_sites
     stays = today[was_at] == is_at
-    pairs = old[stays], new[stays]
-    open_from = next_pane[was_at[stays]]
-    slots = int(str(before["slots"])), bank.plan.slots
-    kept = set()
-    for name, column in bank.windows.columns().items():
-        saved = snapshot.columns.get(name)
-        if (
-            _copy_ring(saved, column, pairs, slots=slots, open_from=open_from)
-            if _is_ring(bank, column)
-            else _copy(saved, column, pairs)
-        ):
-            kept.add(name)
-    begun = open_from > stage.NEVER
-    bank.windows.begin_parts(kept, pairs[1][begun], open_from[begun])
-    return len(kept)
+    return carry_windows(
+        snapshot.columns,
+        bank,
+        (old[stays], new[stays]),
+        open_from=next_pane[was_at[stays]],
+        slots_before=int(str(before["slots"])),
+    )
 
 
 def _sites_of_rows(shard: Shard, bank: Bank) -> Rows:
@@ -225,7 +224,7 @@ def _adopt_models(
         return
     numbers = before["numbers"]
     assert isinstance(numbers, list)
-    old, new = _pairs(names_of(before), _sensors(shard, bank))
+    old, new = pairs_of(names_of(before), _sensors(shard, bank))
     renumbered = {numbers[a]: int(bank.sensor[b]) for a, b in zip(old, new, strict=True)}
     bank.anomaly.restore(snapshot.columns, renumbered)
 
@@ -239,11 +238,11 @@ def _adopt_rule(
         return False
     saved = snapshot.columns
     episode = saved[f"latch/{name}/episode"]
-    _copy(episode, rule.episode, pairs)
+    copy_rows(episode, rule.episode, pairs)
     # The terms of a row follow from its sensor of today, and so do its timers.
     line = rule.latch
     terms = line["terms"].copy()
-    kept = _copy(saved[f"latch/{name}/line"], line, pairs)
+    kept = copy_rows(saved[f"latch/{name}/line"], line, pairs)
     line["terms"] = terms
     rule.due_ns[pairs[1]] = standing.NEVER_NS
     rule.site_due_ns[...] = standing.NEVER_NS
@@ -275,7 +274,7 @@ def _end_what_has_gone(shard: Shard, snapshot: Snapshot) -> None:
             old: Rows = np.empty(0, dtype=np.intp)
             if (type_name, name) in today:
                 bank, rule = today[type_name, name]
-                old = _pairs(names_of(before), _sensors(shard, bank))[0]
+                old = pairs_of(names_of(before), _sensors(shard, bank))[0]
                 known = _mapping(rules[name])
                 if known["definition"] != definition(rule.plan):
                     _reconsider(shard, bank, rule, str(known.get("compared", "")))
@@ -288,6 +287,40 @@ def _end_what_has_gone(shard: Shard, snapshot: Snapshot) -> None:
         _call_back(shard, bank, rule)
 
 
+def _end_everything(shard: Shard, snapshot: Snapshot) -> None:
+    """Last words for all that stood when the records were laid out otherwise than today."""
+    if "records" not in snapshot.facts:
+        # A version that did not say how its records are laid out.
+        log.error("state_not_understood", reason="open warnings are not ended; they expire")
+        return
+    no_rows: Rows = np.empty(0, dtype=np.intp)
+    for type_name, facts in _mapping(snapshot.facts["banks"]).items():
+        before = _mapping(facts)
+        for name in _texts(before["rules"]):
+            courses = courses_in(snapshot.columns.get(desk_name(type_name, name)))
+            status = shard.settings.status
+            last = superseded(snapshot, before, name, status=status, kept=(), courses=courses)
+            shard.told.extend(last)
+            _retire(shard, snapshot, name, (names_of(before), no_rows), courses)
+    facts = _mapping(snapshot.facts.get("groups", {}))
+    last = adopt_groups({}, facts, snapshot.columns, shard.retired)
+    _tell_all(shard, last)
+    for bank in shard.banks:
+        for rule in bank.rules:
+            _call_back(shard, bank, rule)
+
+
+def _adopt_groups(shard: Shard, snapshot: Snapshot) -> None:
+    """Rules on several sensors."""
+    facts = _mapping(snapshot.facts.get("groups", {}))
+    _tell_all(shard, adopt_groups(shard.quorum.groups, facts, snapshot.columns, shard.retired))
+
+
+def _tell_all(shard: Shard, last: Iterable[Message]) -> None:
+    for topic, body in last:
+        shard.told.append((topic, {**body, "status": shard.settings.status}))
+
+
 def _reconsider(shard: Shard, bank: Bank, rule: Latches, before: str) -> None:
     """Ask a changed rule what it makes of the latches it found, and tell what follows."""
     site = _sites_of_rows(shard, bank)
@@ -298,6 +331,7 @@ def _reconsider(shard: Shard, bank: Bank, rule: Latches, before: str) -> None:
     for changes in reconsider(rule, before, instant_ns, bounds):
         for change in changes:
             shard.told.extend(desk.tell(change, desk.rows.facts(change)))
+    rule.wake()
 
 
 def _retire(
@@ -325,62 +359,6 @@ def _call_back(shard: Shard, bank: Bank, rule: Latches) -> None:
     for row, sensor in enumerate(_sensors(shard, bank)):
         ordinal = shard.retired.pop(f"{rule.plan.home}\n{sensor}", 0)
         rule.episode["ordinal"][row] = max(ordinal, int(rule.episode["ordinal"][row]))
-
-
-def _copy(before: Column | None, column: Column, pairs: Pairs) -> bool:
-    """Copy the rows that both have; False where the columns are not alike."""
-    if before is None or before.dtype.itemsize != column.dtype.itemsize:
-        return False
-    before = as_saved(before, column.dtype)
-    if before.ndim != column.ndim:
-        return False
-    if before.shape[:-1] != column.shape[:-1] or not column.size or not before.size:
-        return False
-    old, new = pairs
-    column[..., new] = before[..., old]
-    return True
-
-
-def _copy_ring(
-    before: Column | None,
-    column: Column,
-    pairs: Pairs,
-    *,
-    slots: tuple[int, int],
-    open_from: NDArray[np.int64],
-) -> bool:
-    """Copy the open panes of the rows that both have, from ring to ring.
-
-    The rings of a type are longer once a site of it has two gateways; the panes in them are the
-    same.  A shorter ring keeps the oldest panes: no site whose ring is enough has later ones.
-
-    slots      panes in the ring before and today, powers of two
-    open_from  int64[n]  oldest open pane of each pair
-    """
-    if before is None or before.dtype.itemsize != column.dtype.itemsize:
-        return False
-    if not before.size:
-        return False  # no rule looked at windows of this type before
-    old, new = pairs
-    was, today = slots
-    source = as_saved(before, column.dtype).reshape(-1, was)
-    target = column.reshape(-1, today)
-    for ahead in range(min(was, today)):
-        pane = open_from + ahead
-        target[new, pane & (today - 1)] = source[old, pane & (was - 1)]
-    return True
-
-
-def _is_ring(bank: Bank, column: Column) -> bool:
-    return column.ndim == 1 and column.size == bank.sensor.size * bank.plan.slots
-
-
-def _pairs(old: list[str], new: list[str]) -> Pairs:
-    """Where the names that both have stand in each."""
-    place = {name: number for number, name in enumerate(old)}
-    found = [(place[name], number) for number, name in enumerate(new) if name in place]
-    old_rows, new_rows = zip(*found, strict=True) if found else ((), ())
-    return np.array(old_rows, dtype=np.intp), np.array(new_rows, dtype=np.intp)
 
 
 def _sensors(shard: Shard, bank: Bank) -> list[str]:

@@ -228,6 +228,21 @@ def test_a_changed_pane_forgets_the_windows_only(tmp_path):
     assert cleared["event_time"] > START + 34 * S
 
 
+def test_a_window_that_is_asked_for_more_is_not_half_known(tmp_path):
+    """A greatest value of two seconds must not pass for one of ten because the mean is known."""
+    more = rule_text('levels: {blue: {when: "max(10s) < 4"}}', name="max")
+    old, new = plant(), plant(*rules(), more)
+    shard, _ = lived(old, range(30), 6.0)
+    live(old, shard, range(30, 32), 1.0)
+    after = successor(new, shard, tmp_path)
+    [raised] = bodies(live(new, after, range(32, 60), 1.0), "max")
+    # Half of a window of ten panes has to come before anything is known of it.
+    assert raised["event_time"] >= START + 35 * S
+    same = successor(new, after, tmp_path / "again")
+    for name, column in after.banks[0].windows.columns().items():
+        np.testing.assert_array_equal(same.banks[0].windows.columns()[name], column, name)
+
+
 def test_the_unit_of_a_type_is_part_of_its_windows(tmp_path):
     """Windows in metres are not windows in millimetres."""
     old = plant()
