@@ -38,7 +38,8 @@ know each other. Corridors join them:
     Which rules judge, at which place of the journal? activations, rule_sets
     How do rules change while an engine runs?         reloading, watching, orders; status
     What survives a restart, and a change of rules?   keeper, store, adoption, succession,
-                                                      reconsidering, superseding, rebuilding,
+                                                      reconsidering, superseding, carrying, formats,
+                                                      rebuilding,
                                                       group_adoption
 
 Around the walk:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from engine.bank import Bank, desk_name
 from engine.carrying import Pairs, carry_windows, copy_rows, pairs_of
-from engine.formats import described_records, translated
 from engine.courses import Course
 from engine.desk import courses_in
 from engine.episodes import Message
+from engine.formats import described_records, translated
 from engine.group_adoption import adopt_groups, facts_of_groups
 from engine.latches import Latches
 from engine.reconsidering import compared, reconsider

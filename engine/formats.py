@@ -18,12 +18,13 @@ LATCH_HOME = "latch"
 
 def described_records() -> dict[str, object]:
     """How the records are laid out today, in words that a file can hold."""
-    return {name: _described(record) for name, record in RECORDS.items()}
+    return {name: described(record) for name, record in RECORDS.items()}
 
 
-def _described(record: "np.dtype[np.void]") -> dict[str, object]:
-    fields = record.fields or {}
-    kinds = [(name, *fields[name][:2]) for name in record.names or ()]
+def described(record: "np.dtype[np.void]") -> dict[str, object]:
+    """A layout as plain values."""
+    assert record.fields is not None
+    kinds = [(name, *record.fields[name][:2]) for name in record.names or ()]
     return {
         "names": [name for name, _, _ in kinds],
         "formats": [[kind.base.str, list(kind.shape)] for _, kind, _ in kinds],

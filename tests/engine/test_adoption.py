@@ -10,6 +10,7 @@ from engine.adoption import adopt, definition, facts_of, retired_of
 from engine.anomaly import ModelPlan
 from engine.columns import Readings
 from engine.episodes import Body, Message
+from engine.formats import RECORDS, described
 from engine.shard import Shard
 from engine.sinks import EgressLog
 from engine.store import Snapshot, Store
@@ -241,6 +242,37 @@ def test_a_window_that_is_asked_for_more_is_not_half_known(tmp_path):
     same = successor(new, after, tmp_path / "again")
     for name, column in after.banks[0].windows.columns().items():
         np.testing.assert_array_equal(same.banks[0].windows.columns()[name], column, name)
+
+
+def test_records_of_another_layout_end_superseded_and_count_on(tmp_path):
+    """A new engine that lays its records out otherwise must not leave warnings open for ever, nor
+    use their ids again."""
+    old = plant()
+    shard, messages = lived(old, range(30), 6.0)
+    raised = {body["id"] for _, body in messages}
+    snapshot = snapshot_of(shard, tmp_path)
+    facts, columns = dict(snapshot.facts), dict(snapshot.columns)
+    facts["formats"] = "another engine"
+    for name, column in snapshot.columns.items():
+        kind = name.rpartition("/")[2]
+        if kind in RECORDS:
+            names = RECORDS[kind].names or ()
+            kinds = [(field, RECORDS[kind][field]) for field in reversed(names)]
+            other = np.dtype([("new", "f4"), *kinds])
+            records = column.view(RECORDS[kind])
+            columns[name] = np.zeros(records.size, dtype=other)
+            for field in names:
+                columns[name][field] = records[field]
+            facts["records"] = {**facts["records"], kind: described(other)}
+    after = old.shard()
+    assert adopt(after, Snapshot(facts, columns)).kept == 0
+    ended = [body for _, body in after.advance([])]
+    assert {(body["id"], body["event"], body["previous"]) for body in ended} == {
+        (name, "superseded", "blue") for name in raised
+    }
+    again = live(old, after, range(30, 60), 6.0)
+    assert {body["event"] for _, body in again} == {"raised"}
+    assert raised.isdisjoint({body["id"] for _, body in again})
 
 
 def test_the_unit_of_a_type_is_part_of_its_windows(tmp_path):
