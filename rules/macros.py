@@ -182,7 +182,8 @@ def expand(
     syntax: Syntax, node: TextNode, macros: Macros, *, pack: str, faults: Faults
 ) -> Syntax | None:
     """A tree with its macros written out; None after a fault."""
-    if not macros.packs:
+    # Most expressions use no macro, and their text shows it.
+    if not any(name in node.text for name in macros.known(pack)):
         return syntax
     expansion = _Expansion(node, macros, faults)
     whole = _walk(expansion, syntax, pack, ())
@@ -193,8 +194,10 @@ def _walk(expansion: _Expansion, syntax: Syntax, pack: str, chain: tuple[Macro, 
     """A tree with the macros of `pack` written out; `chain` are those it is inside of."""
     if expansion.has_failed:
         return syntax
-    parts = tuple(_walk(expansion, part, pack, chain) for part in _parts(syntax))
-    syntax = _with_parts(syntax, parts)
+    before = _parts(syntax)
+    parts = tuple(_walk(expansion, part, pack, chain) for part in before)
+    if any(part is not old for part, old in zip(parts, before, strict=True)):
+        syntax = _with_parts(syntax, parts)
     if not isinstance(syntax, Call) or syntax.base is not None or syntax.arguments is None:
         return syntax
     macro = expansion.macros.find(syntax.name, pack)
@@ -238,11 +241,11 @@ def _filled(
     if isinstance(syntax, Leaf) and syntax.form == "name" and syntax.text in given:
         return given[syntax.text]
     parts = tuple(_filled(expansion, part, given, call) for part in _parts(syntax))
-    moved = replace(_with_parts(syntax, parts), start=call.start, end=call.end, inside=call.inside)
-    if isinstance(moved, Call):
+    whole = _with_parts(syntax, parts)
+    if isinstance(whole, Call):
         # A place of the name alone would be in the macro's own text.
-        moved = replace(moved, name_start=call.name_start)
-    return moved
+        whole = replace(whole, name_start=call.name_start)
+    return replace(whole, start=call.start, end=call.end, inside=call.inside)
 
 
 def _with_parts(syntax: Syntax, parts: tuple[Syntax, ...]) -> Syntax:
@@ -254,7 +257,9 @@ def _with_parts(syntax: Syntax, parts: tuple[Syntax, ...]) -> Syntax:
             inner = parts if base is None else parts[1:]
             if arguments is not None:
                 items = tuple(
-                    Argument(item.keyword, part, part.start, part.end, part.depth)
+                    item
+                    if part is item.value
+                    else Argument(item.keyword, part, part.start, part.end, part.depth)
                     for item, part in zip(arguments.items, inner, strict=True)
                 )
                 arguments = Arguments(items, arguments.start, arguments.end, depth)
