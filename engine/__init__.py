@@ -49,7 +49,8 @@ Around the walk:
     What does a file mean, and what is wrong in it?   config, document, amounts, endpoints
     What is known before the first frame?             registry: csv_text, sensor_types; sorts
     Do rules, models and catalogue fit together?      links: calendar_links, point_links; check
-    Do the tests of a pack hold?                      trying: trial, scene, expecting, reasons
+    Do the tests of a pack hold?                      trying: trial, expecting, reasons;
+                                                      scene: puppets
     What do the tests of a pack leave open?           coverage, generated, mutation
     How should a pack look?                           formatting
     How is the engine driven without a flow?          drive

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 from engine.assembly import Assembly, assembly_of
 from engine.columns import Readings
 from engine.config import unconnected
+from engine.puppets import KIND, grade_feeds, puppets_of
 from engine.registry import Catalogue, Gateways, Sensors, Sites
 from engine.sensor_types import SensorType
 from rules.csv_feed import feeds_of
 from rules.errors import Fault, Faults, RuleErrors
 from rules.grouping import inputs_of
-from rules.pack import Book, Input, Pack, Rule
+from rules.pack import Book, Input, Pack, Rule, references
 from rules.scenario import Feed, Scenario
 
 NS_PER_S: Final = 1_000_000_000
@@ -92,13 +93,12 @@ def scene_of(pack: Pack, rule: Rule | None, scenario: Scenario) -> Scene:
     if faults.errors():
         raise RuleErrors(faults)
     scenario = replace(scenario, feeds=feeds)
-    actors = list(_actors(pack, rule, scenario))
+    rules = _rules(pack, rule, scenario)
+    actors = [*_actors(pack, rule, scenario), *_puppeteers(rules, scenario)]
     if not actors:
         fault = Fault("E502", scenario.place, "no sensor is fed", "feed: {input: …}")
         raise RuleErrors(Faults({fault: None}))
-    rules = (rule,) if rule is not None and inputs_of(rule) else pack.rules
-    awake = tuple(replace(one, mode="live", tests=()) for one in rules)
-    book = Book((replace(pack, rules=awake, tests=()),), pack.digest, Faults())
+    awake = [replace(one, mode="live", tests=()) for one in rules]
     home = Path(pack.path)
     config = replace(
         unconnected(home, (home,), clock="wall"),
@@ -107,7 +107,43 @@ def scene_of(pack: Pack, rule: Rule | None, scenario: Scenario) -> Scene:
         future_max_ns=0,
     )
     catalogue = _catalogue(awake, scenario, actors)
-    return _fed(assembly_of(config, catalogue, book), actors)
+    return _fed(assembly_of(config, catalogue, _book(pack, awake)), actors)
+
+
+def _rules(pack: Pack, rule: Rule | None, scenario: Scenario) -> list[Rule]:
+    """The rules that take part: the one that is tried, or all; and stand-ins for other rules."""
+    if rule is None:
+        return list(pack.rules)
+    if inputs_of(rule) and not scenario.grades and not references(rule):
+        return [rule]
+    fed = {given.type for name, given in _sources(pack, rule).items() if name in scenario.feeds}
+    puppets = puppets_of(pack, rule, scenario)
+    judged = [
+        one
+        for one in pack.rules
+        if one is not rule and any(given.type in fed for given in inputs_of(one).values())
+    ]
+    names = {f"{one.pack}/{one.id}" for one in judged}
+    return [*judged, *(p for name, p in puppets.items() if name not in names), rule]
+
+
+def _puppeteers(rules: Sequence[Rule], scenario: Scenario) -> Iterator[Actor]:
+    """The made-up sensors behind the stand-ins."""
+    puppets = {
+        f"{one.pack}/{one.id}": one.input for one in rules if one.input.type.startswith(KIND)
+    }
+    for name, key, feed in grade_feeds(list(puppets), scenario):
+        yield Actor(key, "", puppets[name], feed, None, None)
+
+
+def _book(pack: Pack, rules: Sequence[Rule]) -> Book:
+    """The rules in their packs; a stand-in may belong to another pack than the one tried."""
+    names = dict.fromkeys(one.pack for one in rules)
+    packs = tuple(
+        replace(pack, name=name, rules=tuple(r for r in rules if r.pack == name), tests=())
+        for name in names
+    )
+    return Book(packs, pack.digest, Faults())
 
 
 def _actors(pack: Pack, rule: Rule | None, scenario: Scenario) -> Iterator[Actor]:
@@ -212,7 +248,7 @@ def _sites(
     places: dict[str, tuple[float, float]] = {}
     site = []
     for actor in actors:
-        name, lat, lon = "site", math.nan, math.nan
+        name, lat, lon = "site", HOME_LAT, HOME_LON
         if actor.east_m is not None and actor.north_m is not None:
             name = f"site-{actor.name}"
             lat = HOME_LAT + actor.north_m / METRES_PER_DEGREE

@@ -141,6 +141,14 @@ class Played:
             values = dict.fromkeys(row.latches.plan.features, value)
         return LoneRow(row.latches, row.row, values, START_NS + self.until_ns).truth
 
+    def judges(self, rule: str, key: str) -> bool:
+        """Whether a rule takes part; clusters come and go, so theirs may have no instance."""
+        plan = self.scene.assembly.plan
+        is_cluster = any(
+            one.name == rule and one.plan.rule.cluster is not None for one in plan.groups
+        )
+        return is_cluster or any(True for _ in self.rows(rule, key))
+
     def standing(self, rule: str, key: str) -> Standing:
         """How the gravest of the instances stands."""
         found = [self._standing(row, rule) for row in self.rows(rule, key)]
@@ -228,7 +236,7 @@ class Trial:
     def _wrong(self, expect: Expectation) -> str:
         """What speaks against one expectation; empty when it holds."""
         rule, key = expect.rule or self.name, expect.key
-        if not any(True for _ in self.whole.rows(rule, key)):
+        if not self.whole.judges(rule, key):
             of = f" for `{key}`" if key else ""
             return f"nothing judges `{rule}`{of} in this test"
         if not isinstance(expect, At):

@@ -148,6 +148,44 @@ def test_a_lead_is_the_time_that_people_have(expect, said, tmp_path):
     assert (said in found[0]) if said else found == []
 
 
+AFTER = """\
+  - id: dam
+    title: {zh: 坝, en: Dam}
+    hazard: dam
+    input: {type: level, unit: m, period: 1min}
+    by: [dam]
+    ladder: {value: value, above: {blue: 1}, deadband: 0.1, for: 0s, clear_for: 0s}
+  - id: after
+    title: {zh: 震后, en: After}
+    hazard: compound
+    by: [dam]
+    let:
+      shaken: rule("quake/shaking").within(1h, radius=10 km)
+      high: rule("p/dam").grade
+    levels:
+      yellow: {when: shaken >= yellow}
+      red: {when: shaken >= orange and high >= blue}
+    tests:
+      - name: other rules are told what to say
+        grades:
+          quake/shaking: none for 10m, orange for 1m, none for 3h
+          dam: none for 30m, blue for 2h
+        expect:
+          - {events: [raised yellow @10m, upgraded red @30m, cleared @1h11m]}
+          - {at: 40m, grade: red, why: high}
+      - name: a rule that is not told is silent
+        grades: {quake/shaking: "none for 10m, orange for 1m, none for 3h"}
+        expect: [{at: 40m, grade: yellow}, {never: red}]
+"""
+
+
+def test_grades_of_other_rules_are_said_by_stand_ins(tmp_path):
+    """A rule over rules is tried without building an earthquake."""
+    pack = packs_of(tmp_path, AFTER)
+    rule = pack.rules[1]
+    assert [f.text for test in rule.tests for f in try_scenario(pack, rule, test)] == []
+
+
 def only(tmp_path, text):
     pack = packs_of(tmp_path, text)
     return pack, pack.rules[0]
