@@ -16,10 +16,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.acts import Act
 from engine.episodes import Message
 from engine.grades import GradeTable, graded
 from engine.groups import Groups
 from engine.meters import Meters
+from engine.obedience import obey
 from engine.placement import KNOWN_KINDS, Placed
 from engine.quorum import Report
 from engine.registry import Catalogue
@@ -51,6 +53,9 @@ class Correlate:
             for one in placed
             if not one.is_local
         }
+        for groups in self.groups.values():
+            # Acts and changes are taken in the order of their instants, whichever shard is first.
+            groups.desk.is_held = True
         self.followers: dict[str, list[Groups]] = {}
         for groups in self.groups.values():
             for rule in dict.fromkeys(f.what.rule for f in groups.placed.followings):
@@ -63,8 +68,21 @@ class Correlate:
                 self.groups[table.group].take(table)
             for grades in report.grades:
                 self._pass_on(grades)
+            for act, clock_ns in report.acts:
+                self._hear(act, dict(zip(report.site.tolist(), clock_ns.tolist(), strict=True)))
             report.known(report.known_ns, self.known_ns)
         return list(self._judge())
+
+    def _hear(self, act: Act, clocks_ns: Mapping[int, int]) -> None:
+        """An act waits until its instant is known everywhere; its home's own shard says when."""
+        said = obey(
+            act,
+            desks={},
+            groups=self.groups,
+            time_of=clocks_ns.get,
+            catalogue=self.catalogue,
+        )
+        assert not list(said), "a desk beyond the shards waits"
 
     def _judge(self) -> Iterator[Message]:
         for name, groups in self.groups.items():

@@ -25,14 +25,14 @@ def obey(
     *,
     desks: Mapping[tuple[int, str], Desk[SensorBoard]],
     groups: Mapping[str, Groups],
-    time_of: Callable[[int], int],
+    time_of: Callable[[int], int | None],
     catalogue: Catalogue,
 ) -> Iterator[Message]:
     """Have desks obey an act.
 
     desks    by bank and rule
     groups   by rule
-    time_of  what time it is at a site of the catalogue
+    time_of  what time it is at a site of the catalogue; None where others answer for it
     """
     for (_, name), desk in desks.items():
         if act.rule in ("", name):
@@ -71,6 +71,8 @@ def _site(act: Act, catalogue: Catalogue) -> int:
     return names.index(act.key) if act.key in names else -1
 
 
-def _hand_over(act: Act, desk: AnyDesk, row: int, now_ns: int) -> Iterator[Message]:
+def _hand_over(act: Act, desk: AnyDesk, row: int, now_ns: int | None) -> Iterator[Message]:
+    if now_ns is None:
+        return iter(())
     until_ns = now_ns + act.until_ns - act.time_ns if act.until_ns else 0
     return desk.act(row, act.what, now_ns, until_ns)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.acts import Act
 from engine.clock import Clock
 from engine.episodes import Message
 from engine.features import Attributes
@@ -37,6 +38,7 @@ NOTHING: Ints = np.empty((0, 0), dtype=np.int64)
 class Report:
     """What one shard tells `correlate`: changes, and up to where there will be no more.
 
+    acts      operators' acts, each with the clocks of the sites when it was heard, int64[k]
     type      types of the shard's banks, by the catalogue   int64[b]
     site      sites of the shard, by the catalogue           int64[k]
     known_ns  up to where what is known there                int64[3, b, k]
@@ -44,6 +46,7 @@ class Report:
 
     tables: tuple[SignalTable, ...]
     grades: tuple[GradeTable, ...]
+    acts: tuple[tuple[Act, Ints], ...]
     type: Ints
     site: Ints
     known_ns: Ints
@@ -75,9 +78,10 @@ class Quorum:
         self.is_heard_outside = any(not one.is_local for one in placed)
         self.rows: dict[str, Ints] = {}
         self.grades: list[GradeTable] = []
+        self.acts: list[tuple[Act, Ints]] = []
         self.followed = {f.what.rule for one in placed for f in one.followings}
         types = np.array(layout.bank_type, dtype=np.int64)
-        self.silent = Report((), (), types, layout.site.astype(np.int64), NOTHING)
+        self.silent = Report((), (), (), types, layout.site.astype(np.int64), NOTHING)
         for one in placed:
             shared = InstanceAttributes(one.instances, catalogue)
             if one.is_local:
@@ -132,18 +136,27 @@ class Quorum:
         if rule in self.followed:
             self.grades += graded(rule, subject.astype(np.int64), changes)
 
+    def hear(self, act: Act, clock: Clock) -> None:
+        """Pass an operator's act on to the rules beyond one site, with what time it is here."""
+        if self.is_heard_outside:
+            self.acts.append((act, clock.clock_ns.copy()))
+
     def report(self, clock: Clock) -> Report | None:
         """What the rules beyond one site must know of this shard; None where nothing is new."""
         if not self.is_heard_outside:
             return None
         known_ns = self._known(clock)
-        is_same = not self.tables and not self.grades
+        is_same = not self.tables and not self.grades and not self.acts
         if is_same and np.array_equal(known_ns, self.told_ns):
             return None
         found = replace(
-            self.silent, tables=tuple(self.tables), grades=tuple(self.grades), known_ns=known_ns
+            self.silent,
+            tables=tuple(self.tables),
+            grades=tuple(self.grades),
+            acts=tuple(self.acts),
+            known_ns=known_ns,
         )
-        self.tables, self.grades, self.told_ns = [], [], known_ns
+        self.tables, self.grades, self.acts, self.told_ns = [], [], [], known_ns
         return found
 
     def _known(self, clock: Clock) -> Ints:

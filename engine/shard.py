@@ -159,6 +159,7 @@ class Shard:
             catalogue=self.catalogue,
         )
         self.told.extend(orders)
+        self.quorum.hear(act, self.clock)
 
     def _by_bank(
         self, admitted: Admitted | AdmittedSeries
