@@ -120,6 +120,16 @@ class Activations:
             self.entries = [e for e in self.entries if e.offset <= durable_offset]
             self._write_history()
 
+    @classmethod
+    def reading(cls, folder: Path, durable_offset: int) -> "Activations":
+        """The folder as it is, for whoever only looks: nothing is made, removed or written."""
+        found = cls.__new__(cls)
+        found.folder, found.is_pending, found.entries = folder, False, []
+        found._lock = threading.Lock()
+        found._read_history()
+        found.entries = [entry for entry in found.entries if entry.offset <= durable_offset]
+        return found
+
     @property
     def last(self) -> str | None:
         """The set that was activated last; None where that is not known for sure."""

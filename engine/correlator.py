@@ -15,7 +15,7 @@ from engine.episodes import Message
 from engine.group_adoption import adopt_groups, facts_of_groups
 from engine.meters import Meters
 from engine.quorum import Report
-from engine.rule_sets import RuleSets
+from engine.rule_sets import Sets
 from engine.store import Store
 
 log = structlog.get_logger()
@@ -24,8 +24,11 @@ log = structlog.get_logger()
 class Correlator:
     """One correlate, across changes of rules."""
 
-    def __init__(self, *, sets: RuleSets, store: Store, meters: Meters) -> None:
-        """Nothing is judged before all shards have come to an activation, or `restore`."""
+    def __init__(self, *, sets: Sets, store: Store | None, meters: Meters) -> None:
+        """Nothing is judged before all shards have come to an activation, or `restore`.
+
+        store  None where nothing is saved, because the whole journal is driven through
+        """
         self.sets = sets
         self.store = store
         self.meters = meters
@@ -39,6 +42,7 @@ class Correlator:
 
     def restore(self, number: int) -> None:
         """Take over a saved state, under the set of rules that it was saved under."""
+        assert self.store is not None
         snapshot = self.store.load(number)
         self.number = number
         self.digest = str(snapshot.facts["activation"])
@@ -86,6 +90,7 @@ class Correlator:
 
     def save(self) -> int:
         """Make the state durable if anything changed; returns the snapshot's number."""
+        assert self.store is not None
         assert not self.waiting, "all shards come to an activation within one epoch"
         if self.is_dirty:
             columns = {} if self.correlate is None else self.correlate.columns()

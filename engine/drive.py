@@ -11,7 +11,7 @@ whole record ended when it was opened.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -20,16 +20,18 @@ from numpy.typing import NDArray
 
 from engine import segments
 from engine.acts import Act
-from engine.assembly import Assembly
+from engine.assembly import Activation, Assembly
 from engine.correlate import Correlate
+from engine.correlator import Correlator
 from engine.episodes import Message
 from engine.errors import JournalError, UsageError
-from engine.inlet import Inlet
+from engine.inlet import Inlet, Item
 from engine.meters import Meters
 from engine.reader import Reader
-from engine.rule_sets import OneSet
+from engine.rule_sets import OneSet, Sets
 from engine.segments import Record
 from engine.shard import Shard, Tick, Work
+from engine.succession import succeed
 
 # A turn of 16 MiB is about a million readings: its columns are gone before memory notices, and
 # what a turn costs beside its readings is spread over all of them.
@@ -95,42 +97,88 @@ class Turn:
 
 @dataclass(slots=True)
 class Drive:
-    """The shards of an assembly that have seen nothing yet, and what they were given since.
+    """The shards of a set of rules that have seen nothing yet, and what they were given since.
 
-    heard  bool[sensors]  sensors that sent anything, by number of the catalogue
+    heard  for each shard, bool[rows]: sensors that sent anything
     """
 
-    assembly: Assembly
+    sets: Sets
     meters: Meters
-    shards: tuple[Shard, ...]
-    correlate: Correlate | None
-    heard: NDArray[np.bool_]
+    shards: list[Shard]
+    digests: list[str]
+    correlator: Correlator
+    heard: list[NDArray[np.bool_]]
+    heard_names: set[str] = field(default_factory=set)
     received_ns: tuple[int, int] = (0, 0)
     tick_count: int = 0
     misfit_count: int = 0
 
     @classmethod
-    def of(cls, assembly: Assembly) -> "Drive":
-        """Make every shard anew."""
+    def of(cls, assembly: Assembly, sets: Sets | None = None) -> "Drive":
+        """Make every shard anew; without `sets` the assembly judges from beginning to end."""
         meters = Meters([sensor_type.name for sensor_type in assembly.catalogue.types])
-        shards = tuple(assembly.shard(index, meters) for index in range(len(assembly.layouts)))
-        heard = np.zeros(len(assembly.catalogue.sensors.name), dtype=bool)
-        return cls(assembly, meters, shards, assembly.correlate(meters), heard)
+        shards = [assembly.shard(index, meters) for index in range(len(assembly.layouts))]
+        sets = sets or OneSet(assembly)
+        correlator = Correlator(sets=sets, store=None, meters=meters)
+        correlator.correlate = assembly.correlate(meters)
+        correlator.digest = assembly.digest
+        heard = [np.zeros(shard.layout.sensor.size, dtype=bool) for shard in shards]
+        digests = [assembly.digest] * len(shards)
+        return cls(sets, meters, shards, digests, correlator, heard)
 
-    def advance(self, work: Sequence[Sequence[Work]]) -> list[Message]:
+    @property
+    def correlate(self) -> Correlate | None:
+        """The rules beyond one site."""
+        return self.correlator.correlate
+
+    def advance(self, work: Sequence[Sequence[Item]]) -> list[Message]:
         """Give each shard its work, in the journal's order; return what is said.
 
         work  one sequence for each shard, sensors numbered as the shard does
         """
         assert len(work) == len(self.shards)
         told: list[Message] = []
-        for shard, items in zip(self.shards, work, strict=True):
-            if items or shard.told:
-                told.extend(shard.advance(items))
-                report = shard.report()
-                if report is not None and self.correlate is not None:
-                    told.extend(self.correlate.advance([report]))
+        for index, items in enumerate(work):
+            start = 0
+            for at, item in enumerate(items):
+                if isinstance(item, Activation):
+                    told += self._judge(index, items[start:at])
+                    told += self._activate(index, item)
+                    start = at + 1
+            told += self._judge(index, items[start:])
         return told
+
+    def _judge(self, index: int, items: Sequence[Item]) -> list[Message]:
+        """Let one shard, and the rules beyond it, go on by some work under one set of rules."""
+        shard = self.shards[index]
+        work = [item for item in items if not isinstance(item, Activation)]
+        if not work and not shard.told:
+            return []
+        self._note(index, work)
+        told = shard.advance(work)
+        report = shard.report()
+        return told if report is None else told + self.correlator.advance(index, [report])
+
+    def _activate(self, index: int, activation: Activation) -> list[Message]:
+        """From here on another set judges, as `engine/keeper.py` has it."""
+        assembly = activation.assembly
+        if assembly.digest != self.digests[index]:
+            self._remember(index)
+            self.shards[index] = succeed(self.shards[index], assembly, index)
+            self.heard[index] = np.zeros(self.shards[index].layout.sensor.size, dtype=bool)
+            self.digests[index] = assembly.digest
+        return self.correlator.advance(index, [activation])
+
+    def _remember(self, index: int) -> None:
+        shard = self.shards[index]
+        names = shard.catalogue.sensors.name
+        self.heard_names |= {names[n] for n in shard.layout.sensor[self.heard[index]]}
+
+    def heard_sensors(self) -> set[str]:
+        """The names of all sensors that sent anything."""
+        for index in range(len(self.shards)):
+            self._remember(index)
+        return self.heard_names
 
     def play(self, journal: ClosedJournal, turn_bytes: int = TURN_BYTES) -> Iterator[Turn]:
         """Drive through a journal from its first record to its last."""
@@ -139,40 +187,34 @@ class Drive:
 
     def work(
         self, journal: ClosedJournal, turn_bytes: int = TURN_BYTES
-    ) -> Iterator[tuple[list[Sequence[Work]], int]]:
+    ) -> Iterator[tuple[list[Sequence[Item]], int]]:
         """The work of each shard in turns, each with the offset after it."""
         inlet = Inlet(
-            journal,
-            OneSet(self.assembly),
-            self.meters,
-            is_over=lambda: True,
-            on_commit=lambda _: None,
+            journal, self.sets, self.meters, is_over=lambda: True, on_commit=lambda _: None
         )
         offset = journal.first_offset
         while True:
             deliveries, reached = inlet.read(offset, turn_bytes)
             if reached == offset:
                 return
-            work: list[Sequence[Work]] = [[] for _ in self.shards]
+            work: list[Sequence[Item]] = [[] for _ in self.shards]
             for _, (number, items) in deliveries:
-                # The set that judges is the same throughout.
-                work[number] = [item for item in items if isinstance(item, Work)]
-                self._note(self.shards[number], work[number])
+                work[number] = items  # type: ignore[assignment]
             self.misfit_count = inlet.misfit_count
             offset = reached
             yield work, offset
 
-    def _note(self, shard: Shard, work: Sequence[Work]) -> None:
+    def _note(self, index: int, work: Sequence[Work]) -> None:
         """Which sensors were heard, and from when to when the work was received."""
         for item in work:
             if isinstance(item, Tick):
                 # Every shard hears each tick.
-                self.tick_count += shard is self.shards[0]
+                self.tick_count += index == 0
                 received_ns = item.now_ns
             elif isinstance(item, Act):
-                received_ns = item.time_ns
+                continue
             else:
-                self.heard[shard.layout.sensor[item.sensor]] = True
+                self.heard[index][item.sensor] = True
                 received_ns = item.received_ns
             first_ns, last_ns = self.received_ns
             self.received_ns = (first_ns or received_ns, max(last_ns, received_ns))

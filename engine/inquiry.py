@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.acts import Act
-from engine.assembly import Assembly
+from engine.assembly import Activation, Assembly
 from engine.bank import Bank
 from engine.columns import Readings, Series
 from engine.drive import ClosedJournal, Drive
 from engine.episodes import Body, Message
 from engine.errors import UsageError
+from engine.inlet import Item
 from engine.latches import Latches
 from engine.layout import lay_out_sites
 from engine.shard import Shard, Tick, Work
@@ -101,9 +102,11 @@ def _sensor(assembly: Assembly, name: str) -> int:
     return names.index(name)
 
 
-def _owned(work: Sequence[Work]) -> Iterator[Work]:
+def _owned(work: Sequence[Item]) -> Iterator[Work]:
     """The work of one site: a frame may hold the readings of others, numbered -1."""
     for item in work:
+        if isinstance(item, Activation):
+            continue  # one set judges all of it
         if isinstance(item, Tick | Act):
             yield item
             continue

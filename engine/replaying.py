@@ -119,11 +119,14 @@ def run_with_progress(
     sources: Sources, journal: ClosedJournal, rules: Sequence[Path], span: Span, *, is_quiet: bool
 ) -> Rerun:
     """Assemble, drive, and show how far it is."""
-    assembly = sources.assembly(journal, rules)
+    if rules:
+        assembly, sets = sources.assembly(journal, rules), None
+    else:
+        assembly, sets = sources.sets(journal)
     total = journal.size_bytes // MIB
     progress = open_progress(total, "replay", is_quiet=is_quiet, unit="MiB")
     try:
-        return rerun(assembly, journal, span, progress=progress)
+        return rerun(assembly, journal, span, sets=sets, progress=progress)
     finally:
         progress.close()
 
@@ -246,15 +249,17 @@ def rule_rows(findings: Findings) -> list[RuleRow]:
         by_rule.setdefault(tale.rule, []).append(tale)
     wrong = {tale.id for tale in findings.unfounded}
     rows = []
-    for rule in run.assembly.book.rules:
-        tales = by_rule.get(f"{rule.pack}/{rule.id}", [])
+    types = {f"{rule.pack}/{rule.id}": types_of(rule) for rule in run.assembly.book.rules}
+    # Rules that judged for a while only are those that told something.
+    for name in dict.fromkeys([*types, *by_rule]):
+        tales = by_rule.get(name, [])
         climbs = [at - t.raised_ns for t in tales if (at := t.reached_ns(t.peak)) is not None]
-        days = run.sensor_days(types_of(rule))
+        days = run.sensor_days(types.get(name, []))
         unfounded_count = sum(tale.id in wrong for tale in tales)
         counted = unfounded_count if findings.truths else len(tales)
         rows.append(
             RuleRow(
-                rule=f"{rule.pack}/{rule.id}",
+                rule=name,
                 by_peak={grade: sum(t.peak == grade for t in tales) for grade in COLOURS},
                 open_count=sum(tale.is_open for tale in tales),
                 blind_count=sum(tale.went_blind for tale in tales),

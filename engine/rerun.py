@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import segments
+from engine.activations import HISTORY, Activations
 from engine.assembly import Assembly, assemble
 from engine.clock import NEVER
 from engine.config import EngineConfig, unconnected
@@ -18,10 +19,12 @@ from engine.drive import ClosedJournal, Drive
 from engine.episodes import Message
 from engine.errors import UsageError
 from engine.progress import Progress
+from engine.rule_sets import KeptSets, Sets
 from engine.tales import Tale, tales_of
 
 NS_PER_DAY: Final = 86_400_000_000_000
 MIB: Final = 1 << 20
+ACTIVATIONS: Final = "activations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,20 @@ class Rerun:
 
 
 def rerun(
-    assembly: Assembly, journal: ClosedJournal, span: Span, *, progress: Progress | None = None
+    assembly: Assembly,
+    journal: ClosedJournal,
+    span: Span,
+    *,
+    sets: Sets | None = None,
+    progress: Progress | None = None,
 ) -> Rerun:
-    """Drive through a journal, from its first record until the span is over at every site."""
+    """Drive through a journal, from its first record until the span is over at every site.
+
+    sets  what judges where, beginning with `assembly`; None: that one judges all of it
+    """
     heard = np.zeros(len(assembly.catalogue.sensors.name), dtype=bool)
     found = Rerun(assembly, span, heard)
-    drive = Drive.of(assembly)
+    drive = Drive.of(assembly, sets)
     began_s = time.perf_counter()
     for turn in drive.play(journal):
         found.messages += (m for m in turn.messages if int(str(m[1]["event_time"])) <= span.end_ns)
@@ -122,7 +133,9 @@ def _is_beyond(drive: Drive, end_ns: int) -> bool:
 def _take_stock(found: Rerun, drive: Drive) -> None:
     """What the drive has counted and seen."""
     found.reading_count = drive.meters.readings_received
-    found.heard |= drive.heard
+    heard = drive.heard_sensors()
+    names = found.assembly.catalogue.sensors.name
+    found.heard |= np.fromiter((name in heard for name in names), bool, len(names))
     found.received_first_ns, found.received_last_ns = drive.received_ns
     found.tick_count = drive.tick_count
     found.misfit_count = drive.misfit_count
@@ -146,6 +159,22 @@ class Sources:
         One shard: the number of shards changes nothing but speed, and here one is fastest.
         """
         return assemble(replace(self._config(journal, tuple(rules) or self.rules), shards=1))
+
+    def sets(self, journal: ClosedJournal) -> tuple[Assembly, Sets | None]:
+        """The set that judges first, and those that followed, as the journal's folder kept them.
+
+        Only where the configuration of the engine is given, and no other rules.
+        """
+        folder = journal.folder.parent / ACTIVATIONS
+        if self.config is None or self.rules or not (folder / HISTORY).exists():
+            return self.assembly(journal), None
+        kept = Activations.reading(folder, journal.durable_offset)
+        if not kept.entries:
+            return self.assembly(journal), None
+        config = load_config(self.config)
+        shards = kept.shard_count(kept.entries[-1].digest)
+        sets = KeptSets(kept, assemble(replace(config, shards=shards)))
+        return sets.active_at(journal.first_offset) or sets.today, sets
 
     def _config(self, journal: ClosedJournal, rules: tuple[Path, ...]) -> EngineConfig:
         if self.config is not None:

@@ -66,6 +66,44 @@ class OneSet:
         """Nothing is written down."""
 
 
+class KeptSets:
+    """The sets that judged a journal, each where it did, for whoever plays it again."""
+
+    __slots__ = ("_known", "activations", "today")
+
+    def __init__(self, activations: Activations, today: Assembly) -> None:
+        """today: for what was received before sets were kept."""
+        self.activations = activations
+        self.today = today
+        self._known: dict[str, Assembly] = {today.digest: today}
+
+    @property
+    def shard_count(self) -> int:
+        """How many shards there are; the same for all sets of one data folder."""
+        return len(self.today.layouts)
+
+    def assembly(self, digest: str) -> Assembly:
+        """A set by its digest; StoreError or ConfigError where it cannot be had any more."""
+        if digest not in self._known:
+            config = self.activations.configuration(digest, self.today.config)
+            others = tuple(self._known.values())
+            self._known[digest] = assemble_kept(config, digest, others)
+        return self._known[digest]
+
+    def active_at(self, offset: int) -> Assembly | None:
+        """The set that judges the record at an offset, if anybody has written it down."""
+        digest = self.activations.active_at(offset)
+        return None if digest is None else self.assembly(digest)
+
+    def fall_back(self, offset: int) -> Assembly:
+        """The set of today."""
+        del offset
+        return self.today
+
+    def activated(self, offset: int, assembly: Assembly) -> None:
+        """It is written down already."""
+
+
 class RuleSets:
     """The sets that judge, have judged, or are about to."""
 
