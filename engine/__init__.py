@@ -18,6 +18,7 @@ Walking with a frame, from the gateway to the siren:
     What do they tell, and what do they say together? signals, quorum; groups: instance_columns,
                                                       sequences, grades, tidings
     What is judged beyond one site?                   correlate; correlator across changes of rules
+    Which stations trigger together?                  clusters: stations, coincidence, news
     How does a warning behave towards people?         conduct: courses; desk, boards;
                                                       inhibition, parties
     What may operators do to it?                      acts; obedience; duty

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,16 @@ from numpy.typing import NDArray
 from engine.courses import Facts, Told
 from engine.episodes import Episodes, Message
 from engine.latches import Latches
-from engine.tidings import Tidings
+
+
+class Speaker(Protocol):
+    """Who knows what a warning about an instance says beside its grade."""
+
+    def facts(self, change: np.void) -> Facts:
+        """What is known of a change."""
+
+    def write(self, told: Told) -> Message:
+        """Make the message of what is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class InstanceBoard:
     """The rows of one rule on instances of several sensors."""
 
     latches: Latches
-    tidings: Tidings
+    tidings: Speaker
 
     def write(self, told: Told) -> Message:
         """Make the message of what is told."""

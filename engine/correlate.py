@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.acts import Act
+from engine.clusters import Clusters
 from engine.episodes import Message
-from engine.grades import GradeTable, graded
+from engine.grades import GradeTable
 from engine.groups import Groups
 from engine.meters import Meters
 from engine.obedience import obey
@@ -33,7 +34,7 @@ Columns = Mapping[str, NDArray[np.generic]]
 class Correlate:
     """All rules that need more than one shard, or other rules."""
 
-    __slots__ = ("catalogue", "followers", "groups", "known_ns")
+    __slots__ = ("catalogue", "clusters", "followers", "groups", "judged", "known_ns")
 
     def __init__(
         self,
@@ -48,10 +49,21 @@ class Correlate:
         shape = (KNOWN_KINDS, len(catalogue.types), len(catalogue.sites.name))
         self.catalogue = catalogue
         self.known_ns = np.full(shape, NEVER, dtype=np.int64)
+        far = [one for one in placed if not one.is_local]
         self.groups = {
             one.group.name: Groups(one, catalogue, status=status, meters=meters, hazards=hazards)
-            for one in placed
-            if not one.is_local
+            for one in far
+            if one.group.plan.rule.cluster is None
+        }
+        self.clusters = {
+            one.group.name: Clusters(one, catalogue, status=status, meters=meters)
+            for one in far
+            if one.group.plan.rule.cluster is not None
+        }
+        # The followed before those that follow them.
+        self.judged: dict[str, Groups | Clusters] = {
+            one.group.name: self.clusters.get(one.group.name) or self.groups[one.group.name]
+            for one in far
         }
         for groups in self.groups.values():
             # Acts and changes are taken in the order of their instants, whichever shard is first.
@@ -65,7 +77,7 @@ class Correlate:
         """Take reports in the order in which each shard made them; return what is said."""
         for report in reports:
             for table in report.tables:
-                self.groups[table.group].take(table)
+                self.judged[table.group].take(table)
             for grades in report.grades:
                 self._pass_on(grades)
             for act, clock_ns in report.acts:
@@ -85,13 +97,11 @@ class Correlate:
         assert not list(said), "a desk beyond the shards waits"
 
     def _judge(self) -> Iterator[Message]:
-        for name, groups in self.groups.items():
-            yield from groups.judge(self.known_ns)
-            yield from groups.speak()
-            changes, groups.changes = groups.changes, []
-            for part in changes:
-                for table in graded(name, part["row"].astype(np.int64), part):
-                    self._pass_on(table)
+        for judged in self.judged.values():
+            yield from judged.judge(self.known_ns)
+            yield from judged.speak()
+            for table in judged.graded():
+                self._pass_on(table)
 
     def _pass_on(self, table: GradeTable) -> None:
         for follower in self.followers.get(table.rule, ()):
@@ -100,13 +110,13 @@ class Correlate:
     def columns(self) -> Columns:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""
         found: dict[str, NDArray[np.generic]] = {"known_ns": self.known_ns}
-        for groups in self.groups.values():
-            found |= groups.columns()
+        for judged in self.judged.values():
+            found |= judged.columns()
         return found
 
     def restore(self, saved: Columns) -> None:
         """Take over what was remembered under the same catalogue and rules."""
         assert saved["known_ns"].shape == self.known_ns.shape
         self.known_ns[...] = saved["known_ns"]
-        for groups in self.groups.values():
-            groups.restore(saved)
+        for judged in self.judged.values():
+            judged.restore(saved)

@@ -20,7 +20,7 @@ from engine.boards import InstanceBoard
 from engine.desk import Desk
 from engine.episodes import Message
 from engine.geography import metres_between
-from engine.grades import PAST, GradeTable, Reach
+from engine.grades import PAST, GradeTable, Reach, graded
 from engine.instance_columns import InstanceRows, InstanceState
 from engine.latches import Changes, Latches
 from engine.meters import Meters
@@ -228,6 +228,15 @@ class Groups:
         self.changes.append(changes)
         for change in changes:
             yield from self.desk.tell(change, self.tidings.facts(change))
+
+    def graded(self) -> list[GradeTable]:
+        """Changes of grade since the last call, for the rules that follow this one."""
+        changes, self.changes = self.changes, []
+        return [
+            table
+            for part in changes
+            for table in graded(self.group.name, part["row"].astype(np.int64), part)
+        ]
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""

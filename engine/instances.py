@@ -25,6 +25,7 @@ from rules.units import NUMBER, Scale, UnitError, attribute_value
 Ints = NDArray[np.int64]
 Sensors = NDArray[np.int32]
 KEY_JOINT = "/"
+NETWORK = "network"
 NAMED_MAX = 3
 
 
@@ -105,6 +106,9 @@ def instances_of(group: GroupPlan, catalogue: Catalogue) -> tuple[Instances, lis
     # A rule about other rules alone has the instances that there are in the whole catalogue.
     asked = mine or {"": np.arange(len(catalogue.sensors.name), dtype=np.int32)}
     keys = {name: _keys(rule, catalogue, sensors) for name, sensors in asked.items()}
+    if rule.cluster is not None:
+        # Its instances come and go: what the catalogue knows is the network as a whole.
+        keys = {name: [NETWORK] * sensors.size for name, sensors in asked.items()}
     known = sorted({key for found in keys.values() for key in found if key is not None})
     place = {key: row for row, key in enumerate(known)}
     faults: list[Fault] = []

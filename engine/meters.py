@@ -117,6 +117,7 @@ class Meters:
         self.reloads: dict[str, int] = dict.fromkeys(RELOADS, 0)
         self.rules_digest = ""
         self.late_signals = 0
+        self.clusters_refused = 0
         self.model_resets: dict[str, int] = {}
         self.windows_overfull: dict[str, int] = {}
         self.published = 0
@@ -260,6 +261,7 @@ def _egress(meters: Meters) -> Iterator[Metric]:
         "template_failures", "Warnings with the default text", "rule", meters.template_failures
     )
     yield _counter("late_signals", "Signals of members for instants judged", meters.late_signals)
+    yield _counter("clusters_refused", "Clusters beyond those watched", meters.clusters_refused)
     yield _counters("model_resets", "Models sent back to a good copy", "model", meters.model_resets)
     yield _counters(
         "windows_overfull", "Windows with too many readings", "type", meters.windows_overfull
