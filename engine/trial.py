@@ -11,6 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
+from engine.clusters import Clusters
 from engine.drive import Drive
 from engine.episodes import Body
 from engine.errors import ConfigError
@@ -22,6 +23,7 @@ from engine.lone_row import LoneRow
 from engine.reasons import reasons
 from engine.scene import START_NS, Scene, scene_of
 from engine.shard import Shard, Tick
+from engine.stations import ClusterRows
 from engine.variants import SeenColumns
 from kernels.latch import BLIND, UNKNOWN
 from rules import expression as ex
@@ -108,11 +110,21 @@ class Played:
         if groups is not None:
             for row, name in enumerate(groups.state.placed.instances.key):
                 yield from _if_wanted(Row(name, groups.latches, row), key)
+        clusters = self.clusters(rule)
+        if clusters is not None:
+            # Clusters come and go: the last that was born stands for all of them.
+            row = int(np.argmax(clusters.stations.serial))
+            yield from _if_wanted(Row("", clusters.latches, row), key)
 
     def groups(self, rule: str) -> Groups | None:
         """The instances of a rule on several sensors, in the shard or beyond it."""
         far = self.drive.correlate
         return self.shard.quorum.groups.get(rule) or (far.groups.get(rule) if far else None)
+
+    def clusters(self, rule: str) -> Clusters | None:
+        """The clusters of a rule on a network of stations."""
+        far = self.drive.correlate
+        return far.clusters.get(rule) if far else None
 
     def _note(self, rule: Latches, columns: SeenColumns) -> None:
         if columns.measures.end_ns > START_NS + self.until_ns:
@@ -135,6 +147,10 @@ class Played:
         if groups is not None and groups.latches is row.latches:
             columns = InstanceRows(groups.state, np.array([row.row]), START_NS + self.until_ns)
             return lambda node: _told(intervals.truth(node, columns))
+        clusters = self.clusters(row.latches.plan.name)
+        if clusters is not None:
+            cluster = ClusterRows(clusters.stations, np.array([row.row]))
+            return lambda node: _told(intervals.truth(node, cluster))
         values = self.seen.get((row.latches.plan.name, row.row))
         if values is None:
             value = float(row.latches.latch[row.row]["value"])
