@@ -57,7 +57,8 @@ Around the walk:
     How is the engine driven without a flow?          drive
     What does a journal tell when it is played again? replaying: rerun, tales, truths; tables
     What would other rules change?                    planning
-    Why was it told, and why not?                     explaining: inquiry, account, lone_row
+    Why was it told, and why not?                     explaining: inquiry, account, lone_row,
+                                                      instance_account; clauses
     What does a code mean?                            explain: pages, titles_zh; nearest
     What does the reference say?                      reference
     What can be seen in a minute?                     demo, plant

@@ -4,62 +4,24 @@ For each grade its latch, its timer, and its condition taken apart into comparis
 value, the threshold, the margin, and where something is unknown the reason for it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
-from engine.inquiry import Finding
+from engine.clauses import GradeAccount, account_of_grade
+from engine.episodes import Body
+from engine.inquiry import Finding, Question
 from engine.lone_row import LoneRow
 from engine.measures import ALWAYS_KNOWN
 from engine.tables import span_text as human
-from kernels.latch import FROZEN
 from rules import expression as ex
 from rules.grade import Grade
-from rules.graded import GradePlan
 from rules.overriding import holds, matches
 from rules.pack import Override
 from rules.plan import RulePlan
 from rules.retold import Teller
-
-Phase = Literal["off", "arming", "on", "clearing"]
-PHASES: Final[tuple[Phase, ...]] = ("off", "arming", "on", "clearing")
-ABOVE: Final = frozenset({">", ">="})
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """One comparison, or one joint of comparisons, `depth` steps inside its condition.
-
-    is_true  None: unknown, and `reason` says why
-    margin   how far beyond (positive) or short of being true, in the unit of its value
-    """
-
-    depth: int
-    text: str
-    is_true: bool | None
-    value: str = ""
-    margin: float | None = None
-    margin_text: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GradeAccount:
-    """One grade: its latch and timer, why it is (not) entered, and when it would clear.
-
-    held_ns   how long the running timer has run, of `needed_ns`; None: none runs
-    is_frozen the timer stands still, because its condition is unknown
-    """
-
-    grade: Grade
-    phase: Phase
-    held_ns: int | None
-    needed_ns: int
-    is_frozen: bool
-    when: tuple[Clause, ...]
-    clear: tuple[Clause, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,34 +39,49 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Everything that can be said of a rule, a sensor and an instant."""
+    """Everything that can be said of a rule, a sensor or instance, and an instant.
 
-    finding: Finding
-    grade: Grade
-    quality: Literal["ok", "blind"]
+    judged_ns  the reading or the pane end whose conditions held; None: nothing was judged yet
+    features   what each feature was, as text; of one sensor only
+    inputs     what the sensor had sent; None for an instance of several
+    """
+
+    question: Question
+    plan: RulePlan
+    judged_ns: int | None
+    messages: Sequence[Body]
+    features: Mapping[str, float]
     grades: tuple[GradeAccount, ...]
-    inputs: Inputs
+    inputs: Inputs | None
     overrides: tuple[Override, ...]
 
     @property
-    def plan(self) -> RulePlan:
-        """The rule, as it judges this sensor."""
-        return self.finding.plan
+    def grade(self) -> Grade:
+        """The grade that was said last."""
+        return Grade[str(self.messages[-1]["grade"]).upper()] if self.messages else Grade.NONE
+
+    @property
+    def quality(self) -> Literal["ok", "blind"]:
+        """Whether the warning could be confirmed."""
+        said = [str(body["event"]) for body in self.messages]
+        turns = [event for event in said if event in ("blind", "restored", "cleared")]
+        return "blind" if turns and turns[-1] == "blind" else "ok"
 
 
 def account_of(finding: Finding) -> Account:
-    """Take a finding apart."""
-    plan = finding.plan
+    """Take a finding about one sensor apart."""
+    plan, now_ns = finding.plan, finding.question.time_ns
     _forget_stale(finding)
-    said = finding.messages
-    is_blind = any(body["event"] == "blind" for body in said) and (
-        [b["event"] for b in said if b["event"] in ("blind", "restored", "cleared")][-1] == "blind"
-    )
+    seen = _SeenRow(finding)
+    line = finding.latch[0]
+    teller = Teller(plan.rule.input.unit)
     return Account(
-        finding=finding,
-        grade=Grade[str(said[-1]["grade"]).upper()] if said else Grade.NONE,
-        quality="blind" if is_blind else "ok",
-        grades=tuple(_grade(finding, grade) for grade in reversed(plan.grades)),
+        question=finding.question,
+        plan=plan,
+        judged_ns=finding.judged_ns,
+        messages=finding.messages,
+        features={teller.text(feature): value for feature, value in finding.features.items()},
+        grades=tuple(account_of_grade(line, g, now_ns, seen) for g in reversed(plan.grades)),
         inputs=_inputs(finding),
         overrides=_overrides(finding),
     )
@@ -120,86 +97,44 @@ def _forget_stale(finding: Finding) -> None:
         finding.features = dict.fromkeys(finding.features, float("nan"))
 
 
-def _grade(finding: Finding, grade: GradePlan) -> GradeAccount:
-    line = finding.latch[0]
-    place = grade.grade - 1
-    phase = PHASES[int(line["phase"]) >> 2 * place & 3]
-    is_frozen = bool(int(line["state"]) & FROZEN & 1 << place)
-    held_ns: int | None = None
-    needed_ns = grade.clear_for_ns if phase == "clearing" else grade.for_ns
-    if phase in ("arming", "clearing"):
-        mark_ns = int(line["mark_ns"][place])
-        held_ns = mark_ns if is_frozen else finding.question.time_ns - mark_ns
-        if held_ns >= needed_ns:
-            # It has ended at or before the instant, though its pane was still to be judged.
-            phase, held_ns = ("on" if phase == "arming" else "off"), None
-    clauses = _Clauses(finding)
-    clear = grade.clear
-    return GradeAccount(
-        grade=Grade(grade.grade),
-        phase=phase,
-        held_ns=held_ns,
-        needed_ns=needed_ns,
-        is_frozen=is_frozen and held_ns is not None,
-        when=tuple(clauses.of(grade.when)),
-        clear=() if clear is None else tuple(clauses.of(clear)),
-    )
-
-
-class _Clauses:
-    """Takes conditions apart."""
+class _SeenRow:
+    """What was seen of one sensor."""
 
     def __init__(self, finding: Finding) -> None:
         self.finding = finding
         now_ns = finding.question.time_ns
         self.row = LoneRow(finding.rule, finding.row, finding.features, now_ns)
         self.plan = finding.plan
-        self.teller = Teller(self.plan.rule.input.unit)
+        self.own = Teller(self.plan.rule.input.unit)
 
-    def of(self, node: ex.Node, depth: int = 0) -> Iterator[Clause]:
-        """A condition and, where it is joined, its parts."""
-        match node:
-            case ex.And(items=items) | ex.Or(items=items):
-                word = "all of" if isinstance(node, ex.And) else "any of"
-                yield Clause(depth, word, self.row.truth(node))
-                for item in items:
-                    yield from self.of(item, depth + 1)
-            case ex.Not(operand=operand):
-                yield Clause(depth, "not", self.row.truth(node))
-                yield from self.of(operand, depth + 1)
-            case ex.Compare(operators=(operator,), operands=(left, right)):
-                yield self._comparison(node, operator, left, right, depth)
-            case _:
-                truth = self.row.truth(node)
-                reason = "" if truth is not None else self._reason(node)
-                yield Clause(depth, self.teller.text(node), truth, reason=reason)
+    def truth(self, node: ex.Node) -> bool | None:
+        """Whether a condition held."""
+        return self.row.truth(node)
 
-    def _comparison(
-        self, node: ex.Node, operator: str, left: ex.Node, right: ex.Node, depth: int
-    ) -> Clause:
-        """`mean(15s) = 1.04 % >= 1.5 %`, and how far it is from that."""
-        truth = self.row.truth(node)
-        reason = "" if truth is not None else self._reason(node)
-        text = self.teller.text(node)
-        if _is_text(left) or _is_text(right):
-            shown = self.row.attribute(left)[0] if isinstance(left, ex.Attribute) else None
-            return Clause(depth, text, truth, value=str(shown or ""), reason=reason)
-        a, b = self.row.number(left), self.row.number(right)
-        # The side that is measured is shown with its value, whichever it is.
-        measured = right if ex.constant(left) is not None else left
-        value = self.teller.value(b if measured is right else a, measured)
-        if measured is left and ex.constant(right) is None:
-            value += f" against {self.teller.value(b, right)}"
-        if np.isnan(a) or np.isnan(b):
-            return Clause(depth, text, truth, value=value, reason=reason)
-        margin = a - b if operator in ABOVE else b - a
-        told = self.teller.amount(abs(margin), ex.dimension_of(left), is_point=False)
-        way = "beyond" if margin > 0 else "short"
-        exact = "exactly" if margin == 0 else f"{told} {way}"
-        return Clause(depth, text, truth, value, float(margin), exact, reason)
+    def bounds(self, node: ex.Node) -> tuple[float, float]:
+        """What a quantity came to."""
+        found = self.row.number(node)
+        return found, found
 
-    def _reason(self, node: ex.Node) -> str:
+    def text(self, node: ex.Node) -> str | None:
+        """An attribute that is a text."""
+        found = self.row.attribute(node)[0] if isinstance(node, ex.Attribute) else None
+        return None if found is None else str(found)
+
+    def is_whole(self, node: ex.Node) -> bool:
+        """Everything is known of everything."""
+        del node
+        return False
+
+    def teller(self, node: ex.Node) -> Teller:
+        """All is in the unit of the only input."""
+        del node
+        return self.own
+
+    def note(self, node: ex.Node) -> str:
         """Why a condition is unknown: of each unknown part, what is missing."""
+        if self.truth(node) is not None:
+            return ""
         reasons = [self._why_unknown(feature) for feature in ex.features(node)]
         for attribute in ex.attributes(node):
             known = self.row.attribute(attribute)[0]
@@ -211,7 +146,7 @@ class _Clauses:
         finding = self.finding
         if not np.isnan(finding.features.get(feature, np.nan)):
             return ""
-        name = self.teller.text(feature)
+        name = self.own.text(feature)
         good = [row for row in finding.readings if is_good(row)]
         if not good:
             return f"{name}: no good reading has come"
@@ -230,10 +165,6 @@ class _Clauses:
             of = "" if inputs.expected_count is None else f" of {inputs.expected_count}"
             return f"{name}: {inputs.good_count}{of} readings are good, {needed}"
         return f"{name}: not known yet"
-
-
-def _is_text(node: ex.Node) -> bool:
-    return isinstance(node, ex.Text) or (isinstance(node, ex.Attribute) and node.is_text)
 
 
 def is_good(reading: tuple[int, float, int]) -> bool:

@@ -15,11 +15,13 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
-from engine.account import Account, Clause, GradeAccount, account_of
+from engine.account import Account, Inputs, account_of
 from engine.assembly import Assembly
+from engine.clauses import Clause, GradeAccount
 from engine.drive import ClosedJournal, journal_at
 from engine.errors import EXIT_OK, UsageError
 from engine.inquiry import Question, inquire
+from engine.instance_account import account_of_instance, placed_of
 from engine.nearest import did_you_mean
 from engine.recordings import parse_time_ns
 from engine.replaying import ALWAYS_NS
@@ -27,7 +29,6 @@ from engine.rerun import Sources, Span, rerun
 from engine.tables import console, grade_text, moment, span_text
 from engine.tales import Step, Tale
 from rules.grade import Grade
-from rules.retold import Teller
 
 EPISODE_ID: Final = re.compile(r"[A-Z2-7]{26}")
 TRUTHS: Final = {True: ("yes", "green"), False: ("no", "red"), None: ("unknown", "magenta")}
@@ -56,7 +57,11 @@ def explain(words: tuple[str, ...], options: ExplainOptions) -> int:
         question = _question_of_id(assembly, journal, words[0], options.revision)
     else:
         question = _question(assembly, *words)
-    account = account_of(inquire(assembly, journal, question))
+    placed = placed_of(assembly, question.rule)
+    if placed is None:
+        account = account_of(inquire(assembly, journal, question))
+    else:
+        account = account_of_instance(assembly, journal, question, placed)
     if options.as_json:
         click.echo(json.dumps(as_fields(account), ensure_ascii=False, indent=2))
     else:
@@ -114,8 +119,7 @@ def _step(tale: Tale, revision: int | None) -> Step:
 
 def show(account: Account, out: Console) -> None:
     """Tell it to a person at a terminal."""
-    finding, plan = account.finding, account.plan
-    question = finding.question
+    question, plan = account.question, account.plan
     out.print(
         Text.assemble(
             (f"{question.rule}@{question.sensor}", "bold"),
@@ -126,17 +130,17 @@ def show(account: Account, out: Console) -> None:
     )
     if account.quality == "blind":
         out.print(Text("  blind: the warning can no longer be confirmed", style="magenta"))
-    if finding.judged_ns is None:
+    if account.judged_ns is None:
         out.print(Text("  nothing had been judged yet", style="magenta"))
     elif not plan.is_per_reading:
-        text = f"  judged at the end of the pane of {moment(finding.judged_ns)}"
+        text = f"  judged at the end of the pane of {moment(account.judged_ns)}"
         out.print(Text(text, style="dim"))
     for grade in account.grades:
         _show_grade(out, grade)
     _show_around(out, account)
-    if finding.messages:
+    if account.messages:
         out.print(Text("  what was said", style="dim"))
-        for body in finding.messages:
+        for body in account.messages:
             told = grade_text(Grade[str(body["grade"]).upper()])
             when = moment(int(str(body["event_time"])))
             out.print(Text.assemble(f"    {when}  ", told, f" {body['event']}"))
@@ -178,15 +182,15 @@ def clause_text(clause: Clause) -> Text:
     line = Text("  " * clause.depth + clause.text + "   ")
     line.append(word, style)
     told = ", ".join(text for text in (clause.value, clause.margin_text) if text)
-    if clause.is_true is None and clause.reason:
-        told = clause.reason
+    if clause.reason:
+        told = f"{told} ({clause.reason})" if told and clause.is_true is not None else clause.reason
     line.append(f": {told}" if told else "")
     return line
 
 
 def _show_around(out: Console, account: Account) -> None:
     """Inputs, overrides, and the basis of the rule."""
-    rows = [("inputs", inputs_text(account))]
+    rows = [] if account.inputs is None else [("inputs", inputs_text(account, account.inputs))]
     for override in account.overrides:
         until = f", until {override.until}" if override.until else ""
         by = f", approved by {override.approved_by}" if override.approved_by else ""
@@ -203,9 +207,8 @@ def _show_around(out: Console, account: Account) -> None:
         out.print(Text.assemble((f"  {name:<9}", "dim"), text))
 
 
-def inputs_text(account: Account) -> str:
+def inputs_text(account: Account, inputs: Inputs) -> str:
     """`3 of 3 readings good in 15 s, newest 1.1 s old`."""
-    inputs = account.inputs
     of = f" of {inputs.expected_count}" if inputs.expected_count is not None else ""
     text = f"{inputs.good_count}{of} readings good in {span_text(inputs.window_ns)}"
     if inputs.bad_count:
@@ -220,34 +223,23 @@ def inputs_text(account: Account) -> str:
 
 def as_fields(account: Account) -> dict[str, object]:
     """Everything for programs; times are epoch nanoseconds, values in the unit of the rule."""
-    finding, plan = account.finding, account.plan
-    teller = Teller(plan.rule.input.unit)
-    inputs = account.inputs
+    plan = account.plan
     return {
-        "rule": finding.question.rule,
-        "sensor": finding.question.sensor,
-        "time": finding.question.time_ns,
+        "rule": account.question.rule,
+        "sensor": account.question.sensor,
+        "time": account.question.time_ns,
         "grade": account.grade.word,
         "quality": account.quality,
         "version": plan.version,
         "digest": plan.digest,
         "mode": plan.rule.mode,
         "place": str(plan.rule.place),
-        "judged": finding.judged_ns,
+        "judged": account.judged_ns,
         "grades": [_grade_fields(grade) for grade in account.grades],
         "features": {
-            teller.text(feature): None if np.isnan(value) else value
-            for feature, value in finding.features.items()
+            text: None if np.isnan(value) else value for text, value in account.features.items()
         },
-        "inputs": {
-            "window": inputs.window_ns,
-            "good": inputs.good_count,
-            "bad": inputs.bad_count,
-            "expected": inputs.expected_count,
-            "newest_age": inputs.newest_age_ns,
-            "newest_value": None if np.isnan(inputs.newest_value) else inputs.newest_value,
-            "newest_quality": inputs.newest_quality,
-        },
+        "inputs": None if account.inputs is None else _input_fields(account.inputs),
         "overrides": [
             {
                 "settings": list(override.settings),
@@ -262,9 +254,21 @@ def as_fields(account: Account) -> dict[str, object]:
         "messages": [
             {"id": b["id"], "revision": b["revision"], "event": b["event"], "grade": b["grade"],
              "time": b["event_time"]}
-            for b in finding.messages
+            for b in account.messages
         ],
     }  # fmt: skip
+
+
+def _input_fields(inputs: Inputs) -> dict[str, object]:
+    return {
+        "window": inputs.window_ns,
+        "good": inputs.good_count,
+        "bad": inputs.bad_count,
+        "expected": inputs.expected_count,
+        "newest_age": inputs.newest_age_ns,
+        "newest_value": None if np.isnan(inputs.newest_value) else inputs.newest_value,
+        "newest_quality": inputs.newest_quality,
+    }
 
 
 def _grade_fields(grade: GradeAccount) -> dict[str, object]:

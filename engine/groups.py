@@ -11,7 +11,7 @@ instance have passed it: what is said about it never depends on who came first, 
 shards there are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,7 @@ class Groups:
 
     __slots__ = (
         "changes",
+        "coming_ns",
         "desk",
         "frontier_ns",
         "group",
@@ -60,6 +61,7 @@ class Groups:
         "state",
         "tidings",
         "wake_ns",
+        "watcher",
     )
 
     def __init__(
@@ -89,6 +91,9 @@ class Groups:
         self.reach = {slot: Reach() for slot in self.state.slots.values()}
         # Changes of grade since somebody last asked, for the rules that follow this one.
         self.changes: list[Changes] = []
+        # For whoever asks why: told each instant before it is judged, and up to where it can be.
+        self.watcher: Callable[[int], None] | None = None
+        self.coming_ns = self.frontier_ns
 
     def take(self, table: SignalTable) -> None:
         """Note what members tell; it is judged when its instant is over."""
@@ -149,12 +154,14 @@ class Groups:
 
         known_ns  int64[3, types, sites]  up to where what is known (engine/placement.py)
         """
-        frontier_ns = self._frontier(known_ns)
+        frontier_ns = self.coming_ns = self._frontier(known_ns)
         due = self._due(frontier_ns)
         at = 0
         while True:
             coming = int(due["time_ns"][at]) if at < due.size else FOREVER_NS
             instant_ns = min(coming, int(self._wakes(frontier_ns).min(initial=FOREVER_NS)))
+            if self.watcher is not None:
+                self.watcher(instant_ns)
             if instant_ns >= FOREVER_NS:
                 break
             end = int(np.searchsorted(due["time_ns"], instant_ns, side="right"))

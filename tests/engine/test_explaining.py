@@ -12,7 +12,8 @@ from engine.drive import ClosedJournal
 from engine.inquiry import Question, inquire
 from engine.rerun import Sources, Span, rerun
 from rules.grade import Grade
-from tests.engine.journals import START, S, pack, plant, record, rule
+from tests.end_to_end.plants import write_plant
+from tests.engine.journals import GATEWAY, START, TYPE, S, pack, plant, record, rule
 
 ALWAYS = Span(-(1 << 62), 1 << 62)
 RULES = (
@@ -61,7 +62,7 @@ def test_a_timer_that_has_ended_is_on(made):
     account = asked(made, 12)
     assert phases(account) == {"red": "off", "blue": "on"}
     assert account.grade == Grade.BLUE
-    assert [body["event"] for body in account.finding.messages] == ["raised"]
+    assert [body["event"] for body in account.messages] == ["raised"]
 
 
 def test_what_is_unknown_says_why_and_for_how_long(made):
@@ -95,7 +96,7 @@ def test_a_latch_that_neither_enters_nor_clears_shows_both(made):
 def test_a_window_is_judged_at_its_last_pane_end(made):
     """mean(5s) at second 14 covers the readings of seconds 10 to 14."""
     account = asked(made, 14.5, name="gas/mean")
-    assert account.finding.judged_ns == START + 14 * S
+    assert account.judged_ns == START + 14 * S
     orange, yellow = account.grades
     assert yellow.when[0].value == orange.when[0].value == "1.5 %"
     assert orange.when[0].margin_text == "exactly"
@@ -180,3 +181,67 @@ def test_codes_and_features_are_explained_as_before(capsys):
     for word, said in (("E713", "E713"), ("codes", "E101"), ("features", "mean")):
         assert run_command(["explain", word]) == 0
         assert said in capsys.readouterr().out
+
+
+SITE_RULE = """\
+  - id: both
+    title: {zh: 两处, en: Both}
+    hazard: gas
+    inputs: {gas: {type: methane, unit: "%", period: 1s, many: true}}
+    by: [site]
+    quality: {stale_after: 5s}
+    let: {high: gas.votes(mean(3s) >= 1 %)}
+    levels:
+      yellow: {when: high >= 1, for: 2s, clear_for: 3s}
+      red: {when: high >= 2 and gas.max_of(mean(3s)) >= 2 %, clear_for: 3s}
+"""
+
+
+@pytest.fixture(scope="module")
+def tank(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tank")
+    rows = [(name, GATEWAY, "SITE", "methane") for name in ("A", "B", "C")]
+    config = write_plant(
+        folder / "plant", types=[TYPE], sensors=rows, packs={"gas": pack(SITE_RULE)}, clock="wall"
+    )
+    signals = {
+        "A": [0.1] * 10 + [3.0] * 30,
+        "B": [0.1] * 20 + [1.5] * 10 + [None] * 10,
+        "C": [0.1] * 40,
+    }
+    return config, record(folder / "plant" / "data" / "journal", signals)
+
+
+def of_site(capsys, tank, second):
+    code, said = explained(capsys, tank[0], "both", "SITE", f"2026-01-01T00:00:{second}Z", "--json")
+    assert code == 0, said
+    return json.loads(said)
+
+
+def test_an_instance_of_several_sensors_names_those_behind_each_grade(tank, capsys):
+    """Two of three heads, and which: the crew goes to the right place."""
+    found = of_site(capsys, tank, "09.500")
+    red, yellow = found["grades"]
+    assert (found["grade"], yellow["phase"]) == ("none", "off")
+    found = of_site(capsys, tank, "11.500")
+    red, yellow = found["grades"]
+    assert (yellow["phase"], yellow["held"], yellow["needed"]) == ("arming", 3 * S // 2, 2 * S)
+    assert yellow["when"][0]["value"] == "1"
+    assert yellow["when"][0]["reason"] == "A yes, B no, C no"
+    assert [clause["true"] for clause in red["when"]] == [False, False, True]
+    found = of_site(capsys, tank, "25")
+    assert found["grade"] == "red"
+    assert found["grades"][0]["when"][1]["reason"] == "A yes, B yes, C no"
+
+
+def test_members_that_are_silent_make_an_interval(tank, capsys):
+    """One head dead: it might vote or not, and the account says so."""
+    _, text = explained(capsys, tank[0], "both", "SITE", "2026-01-01T00:00:36Z")
+    assert "B unknown" in text
+    assert "1 to 2" in text
+
+
+def test_an_instance_that_is_none_is_named(tank, capsys):
+    code, said = explained(capsys, tank[0], "both", "SIET", "2026-01-01T00:00:10Z")
+    assert code == 2
+    assert "did you mean `SITE`" in said
