@@ -5,8 +5,8 @@ the processor time of the thread for each rule and sensor.
 
     plain     three comparisons joined by `and`, which half of all sensors meet: no block is quiet
     graded    ladders of four grades with hysteresis, `for` and `clear_for`; the machine of the
-              latches included. A tenth of the sensors stand at some grade, and of all sensors one
-              in a hundred changes between two ticks; then, all stand and all change.
+              latches included. So many of the sensors stand at some grade, and one in a hundred
+              of those changes it between two ticks; at last, all stand and all change.
     quiet     the same ladders, where no value comes near
 
 C keeps 6 bytes of state for each rule and sensor and one hold for all grades; it has no unknown, no
@@ -81,15 +81,15 @@ def _loads(rng: np.random.Generator, sensors: int) -> list[tuple[str, list[Float
     """Values of two ticks that take turns, and the bound of what judging them may cost."""
     calm = rng.uniform(0.0, 0.4, (COLUMNS, sensors)).astype(np.float32)
     high = rng.uniform(0.0, 4.5, (2, COLUMNS, sensors)).astype(np.float32)
-    stands = rng.random((COLUMNS, sensors)) < 0.1
-    first = np.where(stands, high[0], calm)
     moves = rng.random((COLUMNS, sensors)) < 0.01
-    other = np.where(moves, np.where(stands, high[1], first), first).astype(np.float32)
-    return [
-        ("graded", [first, other], 1.5),
-        ("graded, all stand and change", [high[0], high[1]], None),
-        ("quiet", [calm, calm], 0.25),
-    ]
+    loads: list[tuple[str, list[Floats], float | None]] = []
+    for name, share, bound in (("1 %", 0.01, 1.5), ("10 %", 0.1, None)):
+        stands = rng.random((COLUMNS, sensors)) < share
+        first = np.where(stands, high[0], calm)
+        other = np.where(stands & moves, high[1], first)
+        loads.append((f"graded, {name} stand", [first, other], bound))
+    loads.append(("graded, all stand and change", [high[0], high[1]], None))
+    return [*loads, ("quiet", [calm, calm], 0.25)]
 
 
 def _pair(
@@ -152,9 +152,7 @@ class _Columns:
     latch: npt.NDArray[np.void]
     episode: npt.NDArray[np.void]
     due_ns: npt.NDArray[np.int64]
-    held: npt.NDArray[np.uint16]
-    shown: npt.NDArray[np.float64]
-    awake: npt.NDArray[np.int32]
+    watch: sweep.Watch
 
 
 class Rules:
@@ -166,13 +164,12 @@ class Rules:
         self.number = [FEATURES.index(node) for node in nodes if isinstance(node, ex.Feature)]
         self.program = program.compiled(graded, [True] * len(self.number))
         self.registers = program.registers_for(self.program, len(self.number))
-        self.bits = np.zeros((len(grades), 16, ROWS_AT_ONCE // zones.LANES), np.uint64)
+        self.bits = np.zeros((len(grades), ROWS_AT_ONCE // zones.LANES, 16), np.uint64)
         self.terms = np.zeros(1, standing.TERMS)
         self.terms["exists"] = 0x0F
         self.terms["for_ns"], self.terms["clear_for_ns"] = FOR_NS, CLEAR_FOR_NS
         self.terms["stale_ns"] = self.terms["blind_ns"] = standing.FOREVER_NS
         self.changes = np.zeros(ROOM, standing.CHANGE)
-        self.spell = np.zeros(zones.LANES, np.uint16)
         self.sensors = sensors
         self.states: list[_Columns] = []
         self.ticks = self.said = 0
@@ -183,14 +180,11 @@ class Rules:
                 aligned(self.sensors, standing.LATCH),
                 aligned(self.sensors, standing.EPISODE),
                 aligned(self.sensors, np.dtype(np.int64)),
-                aligned(self.sensors, np.dtype(np.uint16)),
-                aligned(self.sensors, np.dtype(np.float64)),
-                np.zeros(self.sensors // sweep.BLOCK + 1, np.int32),
+                sweep.watch_of(self.sensors),
             )
             standing.forget(state.latch, state.episode, state.due_ns, 0, self.sensors)
             self.states.append(state)
-            woken = (state.held, state.shown, state.awake)
-            sweep.wake(state.latch, state.due_ns, self.terms, *woken)
+            sweep.wake(state.latch, state.due_ns, self.terms, state.watch)
 
     def weigh(self, table: Floats) -> None:
         """The conditions alone."""
@@ -218,11 +212,11 @@ class Rules:
             rows = np.arange(start, min(start + ROWS_AT_ONCE, self.sensors))
             stirring = np.empty((len(self.bits), -(-rows.size // zones.BLOCK)), np.uint8)
             for state, stirs in zip(self.states, stirring, strict=True):
-                sweep.find_stirring(state.awake, rows, stirs)
+                sweep.find_stirring(state.watch.awake, rows, stirs)
             is_loud = self._weigh(table, start, rows.size, stirring)
             for number, state in enumerate(self.states):
                 if is_loud[number].any():
-                    value = table[number % COLUMNS, start : start + rows.size].astype(np.float64)
+                    value = table[number % COLUMNS, start : start + rows.size].view()
                     self._sweep(state, number, rows, (end_ns, value, is_loud[number]))
 
     def _sweep(
@@ -238,9 +232,9 @@ class Rules:
         done = 0
         while done < rows.size:
             done, count = sweep.apply_blocks(
-                *(state.latch, state.episode, state.due_ns, self.terms, state.held, state.shown),
-                *(state.awake, rows, end_ns, end_ns + TICK_NS, value, self.bits[number], is_loud),
-                *(self.spell, done, self.changes),
+                *(state.latch, state.episode, state.due_ns, self.terms, state.watch, rows),
+                *(end_ns, end_ns + TICK_NS, value, self.bits[number], is_loud),
+                *(done, self.changes),
             )
             self.said += count
 

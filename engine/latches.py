@@ -44,20 +44,17 @@ class Latches:
 
     __slots__ = (
         "attributes",
-        "awake",
         "buffer",
         "choice",
         "due_ns",
         "episode",
         "exists",
         "forced",
-        "held",
         "is_swept",
         "is_thorough",
         "kind",
         "latch",
         "plan",
-        "shown",
         "site_due_ns",
         "site_of",
         "stale_ns",
@@ -65,6 +62,7 @@ class Latches:
         "thresholds",
         "variants",
         "verdicts",
+        "watch",
     )
 
     def __init__(
@@ -98,16 +96,14 @@ class Latches:
         self.site_of = np.repeat(np.arange(site_count, dtype=np.int32), np.diff(site_rows))
         self.buffer = np.zeros(CHANGES_PER_TURN, dtype=standing.CHANGE)
         # Which rows are awake, for rules on windows; found from the lines.
-        self.held = aligned(rows, np.dtype(np.uint16))
-        self.shown = aligned(rows, np.dtype(np.float64))
-        self.awake = np.zeros(rows // sweep.BLOCK + 1, dtype=np.int32)
+        self.watch = sweep.watch_of(rows)
         self.is_thorough = self.is_swept = False
         self.verdicts: Verdicts | None = None
         self.wake()
 
     def wake(self) -> None:
         """Look at the lines again, after they were written from outside."""
-        sweep.wake(self.latch, self.due_ns, self.terms, self.held, self.shown, self.awake)
+        sweep.wake(self.latch, self.due_ns, self.terms, self.watch)
 
     def read(self, admitted: Admitted, rows: NDArray[np.int32]) -> Iterator[Changes]:
         """Judge readings in the order of their arrival.
@@ -218,7 +214,7 @@ class Latches:
         if self.is_thorough:
             found[:] = 1
             return found
-        sweep.find_stirring(self.awake, rows, found)
+        sweep.find_stirring(self.watch.awake, rows, found)
         if np.any(self.kind[:, stage.OVER] == ladder.FORCED):
             found[np.flatnonzero(self._pegged(columns)) // sweep.BLOCK] = 1
         return found
@@ -255,13 +251,11 @@ class Latches:
             yield from self._tell_all(bits, value, columns)
             return
         self.is_swept = True
-        spell = np.zeros(sweep.LANES, dtype=np.uint16)
         start = 0
         while start < value.size:
             start, count = sweep.apply_blocks(
-                *(self.latch, self.episode, self.due_ns, self.terms, self.held, self.shown),
-                *(self.awake, measures.rows, measures.end_ns, next_ns, value, bits, is_loud),
-                *(spell, start, self.buffer),
+                *(self.latch, self.episode, self.due_ns, self.terms, self.watch, measures.rows),
+                *(measures.end_ns, next_ns, value, bits, is_loud, start, self.buffer),
             )
             yield from self._drain(count)
 
@@ -347,7 +341,7 @@ class Latches:
     def _note_shown(self) -> None:
         """What was compared last is in the lines again, where it was kept apart."""
         if self.is_swept:
-            sweep.note_shown(self.latch, self.held, self.shown)
+            sweep.note_shown(self.latch, self.watch.held, self.watch.shown)
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""
@@ -371,7 +365,7 @@ def _read_only(value: Floats) -> Floats:
 def _force(bits: NDArray[np.uint64], places: Rows, code: NDArray[np.uint16]) -> None:
     """Write codes over what the conditions said of some places."""
     word, mark = places // sweep.LANES, np.uint64(1) << (places % sweep.LANES).astype(np.uint64)
-    for bit in range(bits.shape[0]):
-        np.bitwise_and.at(bits[bit], word, ~mark)
+    for bit in range(bits.shape[1]):
+        np.bitwise_and.at(bits[:, bit], word, ~mark)
         is_set = code >> bit & 1 == 1
-        np.bitwise_or.at(bits[bit], word[is_set], mark[is_set])
+        np.bitwise_or.at(bits[:, bit], word[is_set], mark[is_set])

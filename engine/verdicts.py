@@ -33,7 +33,7 @@ PERSONAL = frozenset({"forecast", "time_to"})
 class Weighed:
     """What the conditions of r rules say about m rows, in n blocks of 4096.
 
-    bits     uint64[r, 16, w]  one mask for each bit of the code, 64 rows a word; for loud blocks
+    bits     uint64[r, w, 16]  for 64 rows one mask for each bit of the code; where it is loud
     is_loud  uint8[r, n]       0: no `when` is true in the block, and no row of it is awake
     """
 
@@ -71,7 +71,7 @@ class Verdicts:
         self.columns = columns_of(self.graded)
         self.settled: dict[Column, Floats] = {}
         self.machines: dict[tuple[bool, ...], tuple[zones.Program, zones.Registers]] = {}
-        self.bits = np.zeros((len(variants), 16, 0), dtype=np.uint64)
+        self.bits = np.zeros((len(variants), 0, 16), dtype=np.uint64)
 
     def weigh(self, tables: Sequence[judge.Columns], rows: Rows, stirring: Bytes) -> Weighed:
         """Judge some rows.
@@ -85,8 +85,8 @@ class Verdicts:
         places = [(a.__array_interface__["data"][0], a.itemsize) for a in arrays]
         columns = np.array(places, dtype=np.int64).reshape(-1, 2).T.copy()
         words = stirring.shape[1] * zones.WORDS
-        if self.bits.shape[2] < words:
-            self.bits = np.zeros((len(self.graded), 16, words), dtype=np.uint64)
+        if self.bits.shape[1] < words:
+            self.bits = np.zeros((len(self.graded), words, 16), dtype=np.uint64)
         is_loud = np.empty_like(stirring)
         vm.weigh(program, columns, rows.size, stirring, registers, self.bits, is_loud)
         return Weighed(self.bits, is_loud)

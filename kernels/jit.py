@@ -167,41 +167,6 @@ less_two, at_most_two, equal_two, known_two = (
 
 
 @intrinsic
-def differ16(typing_context, address, other):
-    """Which of 64 uint16 differ from their neighbours at another address."""
-
-    def generate(context, builder, signature, arguments):
-        one, two = (_read_lanes(builder, a, ir.IntType(16)) for a in arguments)
-        return builder.bitcast(builder.icmp_unsigned("!=", one, two), ir.IntType(LANES))
-
-    return types.uint64(types.int64, types.int64), generate
-
-
-@intrinsic
-def unequal16(typing_context, address, value):
-    """Which of 64 uint16 differ from a value."""
-
-    def generate(context, builder, signature, arguments):
-        one = _read_lanes(builder, arguments[0], ir.IntType(16))
-        found = builder.icmp_unsigned("!=", one, _all_lanes(builder, arguments[1]))
-        return builder.bitcast(found, ir.IntType(LANES))
-
-    return types.uint64(types.int64, types.uint16), generate
-
-
-@intrinsic
-def at_most_int64(typing_context, address, bound):
-    """Which of 64 int64 are at most a bound."""
-
-    def generate(context, builder, signature, arguments):
-        one = _read_lanes(builder, arguments[0], ir.IntType(64))
-        found = builder.icmp_signed("<=", one, _all_lanes(builder, arguments[1]))
-        return builder.bitcast(found, ir.IntType(LANES))
-
-    return types.uint64(types.int64, types.int64), generate
-
-
-@intrinsic
 def mark16(typing_context, address, mask, weight):
     """Set a bit (`weight`) in those of 64 uint16 that a mask names."""
 
@@ -218,19 +183,36 @@ def mark16(typing_context, address, mask, weight):
     return types.void(types.int64, types.uint64, types.uint16), generate
 
 
+def _take(number: ir.Type) -> Code:
+    def take(typing_context, target, source, mask):
+        def generate(context, builder, signature, arguments):
+            lanes = ir.VectorType(ir.DoubleType(), LANES)
+            chosen = builder.bitcast(arguments[2], ir.VectorType(ir.IntType(1), LANES))
+            place = builder.inttoptr(arguments[0], lanes.as_pointer())
+            new = _read_lanes(builder, arguments[1], number)
+            if number == ir.FloatType():
+                new = builder.fpext(new, lanes)
+            both = builder.select(chosen, new, builder.load(place, align=8))
+            builder.store(both, place, align=8)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64, types.uint64), generate
+
+    return intrinsic(take)
+
+
+# Copy those of 64 numbers at the second address that a mask names to float64 at the first.
+take32, take64 = _take(ir.FloatType()), _take(ir.DoubleType())
+
+
 @intrinsic
-def take64(typing_context, target, source, mask):
-    """Copy those of 64 float64 at an address that a mask names to another address."""
+def count_bits(typing_context, mask):
+    """How many bits are set."""
 
     def generate(context, builder, signature, arguments):
-        lanes = ir.VectorType(ir.DoubleType(), LANES)
-        chosen = builder.bitcast(arguments[2], ir.VectorType(ir.IntType(1), LANES))
-        place = builder.inttoptr(arguments[0], lanes.as_pointer())
-        new = _read_lanes(builder, arguments[1], ir.DoubleType())
-        builder.store(builder.select(chosen, new, builder.load(place, align=8)), place, align=8)
-        return context.get_dummy_value()
+        return builder.ctpop(arguments[0])
 
-    return types.void(types.int64, types.int64, types.uint64), generate
+    return types.int64(types.uint64), generate
 
 
 @intrinsic

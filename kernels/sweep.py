@@ -10,35 +10,54 @@ of 64 bytes may stay as it was, because for rules on panes
     a code that repeats    moves nothing before the next timer ends
 
 Only a timer that ends between this end of a pane and the next says what was compared last, so a
-row is told of the pane before its timer ends. What must be known of the others is kept apart in
-18 bytes: `held`, the code that holds, `due_ns`, and `shown`, what was compared last.
+row is told of the pane before its timer ends. What must be known of the others is kept apart
+(`Watch`): the codes that hold, as one mask of 64 rows for each bit, so that a word of 64 rows is
+compared in 16 steps; when the first timer of a word ends; and what was compared last.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 
+from kernels.columns import aligned
 from kernels.jit import (
-    at_most_int64,
-    differ16,
+    count_bits,
     kernel,
     lowest_bit,
-    mark16,
     prefetch,
+    take32,
     take64,
-    unequal16,
 )
 from kernels.latch import is_quiet, is_same, meet, next_due
 from kernels.standing import FOREVER_NS
 
-# What `held` says of a row where nothing is on, arming or clearing: no code has both bits of a
-# condition, so none is this.
-ASLEEP = 0xFFFF
-# And of a row that is awake although its code says nothing: it is told of every pane, so that it
-# keeps what was compared when something was known.
-DEAF = 0xFFFE
 # As in kernels/zones.py; rows that are awake are counted by blocks, too.
 BLOCK, LANES = 4096, 64
 WORDS = BLOCK // LANES
-WHEN_BITS = 4
+CODE_BITS = 16
+# Rows of `held`: a mask for each bit of the code; which rows are awake (something is on, arming or
+# clearing); and which of them hold a code that says nothing. Those are told of every pane, so that
+# they keep what was compared when something was known.
+# Rows of a word that are noted one by one: more of them are sooner noted all at once.
+FEW = 16
+AWAKE, DEAF, MASKS = CODE_BITS, CODE_BITS + 1, CODE_BITS + 2
+
+
+class Watch(NamedTuple):
+    """What a sweep must know of each row without touching its line; one word more than rows need.
+
+    held        uint64[w + 1, 18]  masks of 64 rows: the code that holds, AWAKE and DEAF
+    soonest_ns  int64[w + 1]       when the first timer of the word ends, or earlier
+    shown       float64[s]         what was compared last, of rows that are awake
+    awake       int32[n]           rows of 4096 that are awake
+    words       uint64[2, 64]      working memory
+    """
+
+    held: np.ndarray
+    soonest_ns: np.ndarray
+    shown: np.ndarray
+    awake: np.ndarray
+    words: np.ndarray
 
 
 @kernel
@@ -73,37 +92,64 @@ def apply_panes(
     return i, count
 
 
+def watch_of(rows):
+    """A watch over rows of which none is awake; wake them with `wake`."""
+    words = -(-rows // LANES) + 1
+    return Watch(
+        held=aligned((words, MASKS), np.dtype(np.uint64)),
+        soonest_ns=np.full(words, FOREVER_NS, np.int64),
+        shown=aligned(rows, np.dtype(np.float64)),
+        awake=np.zeros(rows // BLOCK + 1, np.int32),
+        words=np.zeros((2, WORDS), np.uint64),
+    )
+
+
 @kernel
-def wake(latch, due_ns, terms, held, shown, awake):
+def wake(latch, due_ns, terms, watch):
     """Find out which rows are awake, after their lines were written by somebody else.
 
     latch   LATCH[rows]
-    due_ns  int64[rows]    a row that sleeps waits for nothing          (in place)
+    due_ns  int64[rows]   a row that sleeps waits for nothing     (in place)
     terms   TERMS[c]
-    held    uint16[rows]   the code that holds; ASLEEP or DEAF          (out)
-    shown   float64[rows]  what was compared last                       (out)
-    awake   int32[blocks]  rows of 4096 that are awake                  (out)
+    watch   Watch         (out)
     """
-    for block in range(awake.size):
-        awake[block] = 0
+    watch.awake[:] = 0
+    watch.held[:] = 0
+    watch.soonest_ns[:] = FOREVER_NS
     for row in range(latch.size):
         line = latch[row]
-        held[row] = holding(line, terms[line.terms])
-        shown[row] = line.value
         if line.phase == 0:
             due_ns[row] = FOREVER_NS
         else:
-            awake[row // BLOCK] += 1
+            hold(watch.held[row // LANES], row % LANES, line, terms[line.terms])
+            watch.awake[row // BLOCK] += 1
+        watch.shown[row] = line.value
+        watch.soonest_ns[row // LANES] = min(watch.soonest_ns[row // LANES], due_ns[row])
+
+
+@kernel
+def hold(held, place, line, term):
+    """Note of one of 64 rows which code holds while it is awake."""
+    mark = np.uint64(1) << np.uint64(place)
+    for bit in range(MASKS):
+        held[bit] &= ~mark
+    if line.phase == 0:
+        return
+    unknown = term.exists << 4 | term.exists << 12
+    for bit in range(CODE_BITS):
+        held[bit] |= mark if line.code >> bit & 1 else np.uint64(0)
+    held[AWAKE] |= mark
+    held[DEAF] |= mark if line.code & unknown == unknown else np.uint64(0)
 
 
 @kernel
 def note_shown(latch, held, shown):
     """Write into the lines what was compared last, for whoever reads the lines.
 
-    latch  LATCH[rows]  (in place);  held  uint16[rows];  shown  float64[rows]
+    latch  LATCH[rows]  (in place);  held, shown  of a Watch
     """
     for row in range(latch.size):
-        if held[row] != ASLEEP:
+        if held[row // LANES, AWAKE] >> np.uint64(row % LANES) & np.uint64(1):
             latch[row].value = shown[row]
 
 
@@ -111,9 +157,9 @@ def note_shown(latch, held, shown):
 def find_stirring(awake, rows, stirring):
     """Mark the blocks of a table in which a row is awake, or may be.
 
-    awake     int32[blocks]  rows of 4096 that are awake
-    rows      int64[m]       rows of the table, ascending
-    stirring  uint8[n]       one for 4096 rows of the table; 0 only where all are asleep   (out)
+    awake     int32[n]   rows of 4096 that are awake, of a Watch
+    rows      int64[m]   rows of the table, ascending
+    stirring  uint8[n]   one for 4096 rows of the table; 0 only where all are asleep   (out)
     """
     for block in range(stirring.size):
         start = block * BLOCK
@@ -130,119 +176,175 @@ def apply_blocks(
     episode,
     due_ns,
     terms,
-    held,
-    shown,
-    awake,
+    watch,
     rows,
     end_ns,
     next_ns,
     value,
     bits,
     is_loud,
-    code,
     start,
     changes,
 ):
     """Judge blocks of rows at one end of a pane; how many rows are done, and how many changes.
 
     latch, episode, due_ns, terms, changes   as in latch.apply_readings
-    held, shown, awake  as in `wake`                                     (in place)
+    watch     Watch          (in place)
     rows      int64[m]       rows of the table, ascending
     next_ns   int            no pane of these rows ends between `end_ns` and it
-    value     float64[m]     what was compared
-    bits      uint64[16, w]  what it means: one mask for each bit of the code
+    value     float32|64[m]  what was compared
+    bits      uint64[w, 16]  what it means: for 64 rows one mask for each bit of the code
     is_loud   uint8[n]       0: no `when` is true in the block, and no row of it is awake
-    code      uint16[64]     working memory
 
     Says what apply_panes says of the same codes. Begins at place `start` of m.
     """
-    count = 0
-    for w in range(start // LANES, bits.shape[1]):
-        first = w * LANES
-        if not is_loud[w // WORDS] or first >= rows.size:
+    held, soonest_ns, shown, awake = watch.held, watch.soonest_ns, watch.shown, watch.awake
+    busy, kept = watch.words[0], watch.words[1]
+    count, first = 0, start
+    while first < rows.size:
+        if not is_loud[first // BLOCK]:
+            first = (first // BLOCK + 1) * BLOCK
             continue
-        size = min(LANES, rows.size - first)
-        near, compared = rows[first : first + size], value[first : first + size]
-        busy = busy_rows(bits, w, near, held, due_ns, next_ns, shown, compared, code)
-        if start > first:
-            busy &= ~np.uint64(0) << np.uint64(start - first)
-        ahead = busy
-        while ahead:
-            prefetch(latch, rows[first + lowest_bit(ahead)])
-            ahead &= ahead - np.uint64(1)
-        while busy:
-            j = lowest_bit(busy)
-            busy &= busy - np.uint64(1)
-            i, row = first + j, rows[first + j]
-            line = latch[row]
-            if is_quiet(line, end_ns, value[i], code[j]):
-                continue
-            term = terms[line.terms]
-            is_done = True
-            was_awake = held[row] != ASLEEP
-            if was_awake:
-                line.value = shown[row]
-            if not is_same(line, term, end_ns, value[i], code[j], end_ns, due_ns[row]):
-                count, is_done = meet(
-                    *(line, episode[row], term, row, end_ns, value[i], code[j], end_ns),
-                    *(changes, count),
-                )
-            due_ns[row] = next_due(line, term)
-            held[row], shown[row] = holding(line, term), line.value
-            awake[row // BLOCK] += np.int32(held[row] != ASLEEP) - np.int32(was_awake)
-            if not is_done:
-                return i, count
+        row, stop = rows[first], min(rows.size, (first // BLOCK + 1) * BLOCK)
+        size = stop - first
+        if row % LANES or first % LANES or rows[stop - 1] - row != size - 1:
+            size = run_length(rows, first, min(stop, (first // LANES + 1) * LANES))
+            look_at_run(bits, first, size, row, held, busy, kept)
+        else:
+            look_at_words(bits, first, size, row, held, busy, kept)
+        add_due(row, size, due_ns, soonest_ns, next_ns, busy, kept)
+        for low in range(first, first + size, LANES):
+            w = (low - first) // LANES
+            if kept[w]:
+                keep(kept[w], rows[low], shown, value, low)
+            left = busy[w]
+            while left:
+                prefetch(latch, rows[low] + lowest_bit(left))
+                left &= left - np.uint64(1)
+            left = busy[w]
+            while left:
+                i = low + lowest_bit(left)
+                left &= left - np.uint64(1)
+                row, line = rows[i], latch[rows[i]]
+                term, code = terms[line.terms], code_of(bits, i)
+                was_awake = line.phase != 0
+                if was_awake:
+                    line.value = shown[row]
+                is_done = True
+                is_told = is_quiet(line, end_ns, value[i], code)
+                if not is_told and not is_same(
+                    line, term, end_ns, value[i], code, end_ns, due_ns[row]
+                ):
+                    count, is_done = meet(
+                        *(line, episode[row], term, row, end_ns, value[i], code, end_ns),
+                        *(changes, count),
+                    )
+                due_ns[row], shown[row] = next_due(line, term), line.value
+                soonest_ns[row // LANES] = min(soonest_ns[row // LANES], due_ns[row])
+                hold(held[row // LANES], row % LANES, line, term)
+                awake[row // BLOCK] += np.int32(line.phase != 0) - np.int32(was_awake)
+                if not is_done:
+                    return i, count
+        first += size
     return rows.size, count
 
 
 @kernel
-def holding(line, term):
-    """The code that a row holds while it is awake; DEAF where that says nothing."""
-    unknown = term.exists << 4 | term.exists << 12
-    if line.phase == 0:
-        return ASLEEP
-    return DEAF if line.code & unknown == unknown else line.code
+def run_length(rows, first, stop):
+    """How many rows from a place on follow each other without a gap."""
+    if rows[stop - 1] - rows[first] == stop - 1 - first:
+        return stop - first
+    size = 1
+    while rows[first + size] == rows[first] + size:
+        size += 1
+    return size
 
 
 @kernel
-def busy_rows(bits, w, rows, held, due_ns, next_ns, shown, value, code):
-    """Which of 64 rows something may happen to; their codes are in `code` if any.
+def look_at_words(bits, first, size, row, held, busy, kept):
+    """Find rows to which something may happen, and the others that are awake: of whole words.
 
-    What was compared last is noted for the others that are awake.
+    busy, kept   uint64[64]   (out)
     """
-    when = np.uint64(0)
-    for bit in range(WHEN_BITS):
-        when |= bits[bit, w]
-    if rows.size < LANES:
-        when &= (np.uint64(1) << np.uint64(rows.size)) - np.uint64(1)
-    row = rows[0]
-    is_run = rows.size == LANES and rows[LANES - 1] - row == LANES - 1
-    awake = np.uint64(0)
-    held_at = np.int64(held.ctypes.data) + row * 2
-    if is_run:
-        awake = unequal16(held_at, np.uint16(ASLEEP))
-    else:
-        for j in range(rows.size):
-            awake |= np.uint64(held[rows[j]] != ASLEEP) << np.uint64(j)
-    if not when | awake:
-        return np.uint64(0)
-    for j in range(LANES):
-        code[j] = 0
-    code_at = np.int64(code.ctypes.data)
-    for bit in range(bits.shape[0]):
-        if bits[bit, w]:
-            mark16(code_at, bits[bit, w], np.uint16(1 << bit))
-    if is_run:
-        busy = differ16(code_at, held_at)
-        busy |= at_most_int64(np.int64(due_ns.ctypes.data) + row * 8, next_ns)
-        busy &= when | awake
+    for w in range((size + LANES - 1) // LANES):
+        codes, holds = bits[first // LANES + w], held[row // LANES + w]
+        when, awake = codes[0] | codes[1] | codes[2] | codes[3], holds[AWAKE]
+        stirred = np.uint64(0)
+        if when | awake:
+            stirred = holds[DEAF]
+            for bit in range(CODE_BITS):
+                stirred |= codes[bit] ^ holds[bit]
+        busy[w] = stirred & awake | when & ~awake
+        kept[w] = awake & ~stirred
+    if size % LANES:
+        whole = ~np.uint64(0) >> np.uint64(LANES - size % LANES)
+        busy[size // LANES] &= whole
+        kept[size // LANES] &= whole
+
+
+@kernel
+def look_at_run(bits, first, size, row, held, busy, kept):
+    """The same for rows within a word of the table, which may begin anywhere in their own."""
+    whole = ~np.uint64(0) >> np.uint64(LANES - size)
+    codes, shift = bits[first // LANES], np.uint64(first % LANES)
+    when = (codes[0] | codes[1] | codes[2] | codes[3]) >> shift & whole
+    # By twice, for 64 places are too many at once.
+    low, high, down = held[row // LANES], held[row // LANES + 1], np.uint64(row % LANES)
+    up, one = np.uint64(LANES - 1) - down, np.uint64(1)
+    awake = (low[AWAKE] >> down | high[AWAKE] << up << one) & whole
+    stirred = low[DEAF] >> down | high[DEAF] << up << one
+    for bit in range(CODE_BITS):
+        stirred |= codes[bit] >> shift ^ (low[bit] >> down | high[bit] << up << one)
+    busy[0] = stirred & awake | when & ~awake
+    kept[0] = awake & ~stirred
+
+
+@kernel
+def add_due(row, size, due_ns, soonest_ns, next_ns, busy, kept):
+    """Count rows among the busy whose timer ends up to an instant.
+
+    busy, kept   uint64[64]   (in place)
+    """
+    for near in range(row // LANES, (row + size - 1) // LANES + 1):
+        if soonest_ns[near] > next_ns:
+            continue
+        soonest_ns[near] = soonest(due_ns, near * LANES)
+        for other in range(max(row, near * LANES), min(row + size, (near + 1) * LANES)):
+            if due_ns[other] <= next_ns:
+                w, mark = (other - row) // LANES, np.uint64(1) << np.uint64((other - row) % LANES)
+                busy[w] |= mark & kept[w]
+                kept[w] &= ~mark
+
+
+@kernel
+def soonest(due_ns, start):
+    """When the first timer of a word of rows ends."""
+    found = FOREVER_NS
+    for row in range(start, min(start + LANES, due_ns.size)):
+        found = min(found, due_ns[row])
+    return found
+
+
+@kernel
+def keep(kept, row, shown, value, first):
+    """Note what was compared of some rows of a run: where they are few, one by one."""
+    if count_bits(kept) > FEW and row + LANES <= shown.size and first + LANES <= value.size:
         shown_at = np.int64(shown.ctypes.data) + row * 8
-        take64(shown_at, np.int64(value.ctypes.data), awake & ~busy)
-        return busy
-    busy = np.uint64(0)
-    for j in range(rows.size):
-        if code[j] != held[rows[j]] or due_ns[rows[j]] <= next_ns:
-            busy |= (when | awake) & np.uint64(1) << np.uint64(j)
-        elif held[rows[j]] != ASLEEP:
-            shown[rows[j]] = value[j]
-    return busy
+        if value.itemsize == 4:
+            take32(shown_at, np.int64(value.ctypes.data) + first * 4, kept)
+        else:
+            take64(shown_at, np.int64(value.ctypes.data) + first * 8, kept)
+        return
+    while kept:
+        j = lowest_bit(kept)
+        kept &= kept - np.uint64(1)
+        shown[row + j] = value[first + j]
+
+
+@kernel
+def code_of(bits, i):
+    """The code of one row."""
+    code = 0
+    for bit in range(CODE_BITS):
+        code |= np.int64(bits[i // LANES, bit] >> np.uint64(i % LANES) & np.uint64(1)) << bit
+    return np.uint16(code)

@@ -71,8 +71,8 @@ def weigh(program, columns, rows, stirring, registers, bits, is_loud):
     columns   int64[2, c]        address of each column, and 4 or 8 bytes a number
     rows      int                m: how many numbers each has
     stirring  uint8[r, n]        1: a row of the block has a grade, or waits for one
-    bits      uint64[r, 16, w]   one mask for each bit of the code, w words of 64 rows; only loud
-                                 blocks are written, and only bits of grades there are      (out)
+    bits      uint64[r, w, 16]   for each word of 64 rows one mask for each bit of the code; only
+                                 loud blocks are written, and only grades that there are    (out)
     is_loud   uint8[r, n]        0: no `when` is true in the block, and nothing stirs       (out)
     """
     steps, bounds, outputs = program.steps, program.bounds, program.outputs
@@ -123,11 +123,11 @@ def write(outputs, first, last, masks, words, bits, start):
         bit, mask, what = outputs[o, 0], outputs[o, 1], outputs[o, 2]
         if what == IS_UNKNOWN:
             for w in range(words):
-                bits[bit, start + w] = ~(masks[mask, 0, w] | masks[mask, 1, w])
+                bits[start + w, bit] = ~(masks[mask, 0, w] | masks[mask, 1, w])
         else:
             rail = 0 if what == IS_TRUE else 1
             for w in range(words):
-                bits[bit, start + w] = masks[mask, rail, w]
+                bits[start + w, bit] = masks[mask, rail, w]
 
 
 @kernel
@@ -301,10 +301,10 @@ def calculate(operation, one, other, bound, rows, found):
 def spell(bits, rows, code):
     """Write masks as codes, one per row.
 
-    bits  uint64[16, w];  rows  int: m;  code  uint16[64 * w]  at least; zero before  (out)
+    bits  uint64[w, 16];  rows  int: m;  code  uint16[64 * w]  at least; zero before  (out)
     """
     place = np.int64(code.ctypes.data)
     for w in range((rows + LANES - 1) // LANES):
-        for bit in range(bits.shape[0]):
-            if bits[bit, w]:
-                mark16(place + w * LANES * 2, bits[bit, w], np.uint16(1 << bit))
+        for bit in range(bits.shape[1]):
+            if bits[w, bit]:
+                mark16(place + w * LANES * 2, bits[w, bit], np.uint16(1 << bit))

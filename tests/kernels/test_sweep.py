@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import standing, sweep, zones
-from kernels.columns import aligned
 from tests.kernels.test_latch import HIGH, NOTHING, Machine, encode, meanings, two_rules
 from tests.reference import sweep as reference
 from tests.reference.latch import Row
@@ -20,29 +19,26 @@ class Swept(Machine):
 
     def __init__(self, *terms, rows, room):
         super().__init__(*terms, rows=rows, room=room)
-        # As in the engine: the addresses are read 64 rows at a time.
-        self.held = aligned(rows, np.dtype(np.uint16))
-        self.shown = aligned(rows, np.dtype(np.float64))
-        self.awake = np.zeros(rows // sweep.BLOCK + 1, np.int32)
-        sweep.wake(self.latch, self.due_ns, self.terms, self.held, self.shown, self.awake)
+        self.watch = sweep.watch_of(rows)
+        sweep.wake(self.latch, self.due_ns, self.terms, self.watch)
 
     def close_blocks(self, rows, end, meaning, value):
         code = np.array([encode(m) for m in meaning], np.uint16)
         size = -(-rows.size // sweep.BLOCK)
-        bits = np.zeros((16, -(-rows.size // sweep.LANES)), np.uint64)
+        bits = np.zeros((-(-rows.size // sweep.LANES), 16), np.uint64)
         for i, one in enumerate(code.tolist()):
             for bit in range(16):
-                bits[bit, i // 64] |= np.uint64((one >> bit & 1) << i % 64)
+                bits[i // 64, bit] |= np.uint64((one >> bit & 1) << i % 64)
         loud = np.zeros(size, np.uint8)
-        sweep.find_stirring(self.awake, rows, loud)
+        sweep.find_stirring(self.watch.awake, rows, loud)
         for block in range(size):
             loud[block] |= np.any(code[block * sweep.BLOCK : (block + 1) * sweep.BLOCK] & 0x000F)
-        done, spell = 0, np.zeros(64, np.uint16)
+        done = 0
         values = np.full(rows.size, value)
         while done < rows.size:
             done, count = sweep.apply_blocks(
-                *(*self.columns, self.held, self.shown, self.awake, rows, end, end + PANE),
-                *(values, bits, loud, spell, done, self.changes),
+                *(*self.columns, self.watch, rows, end, end + PANE),
+                *(values, bits, loud, done, self.changes),
             )
             self.hear(count)
 
@@ -72,14 +68,16 @@ def test_what_is_left_alone_had_nothing_to_say(terms, data, size, room):
     for row, twin in twins.items():
         assert machine.said[row] == twin.said
     asleep = machine.latch["phase"] == 0
-    np.testing.assert_array_equal(machine.held == sweep.ASLEEP, asleep)
-    heard = machine.held < sweep.DEAF
-    np.testing.assert_array_equal(machine.held[heard], machine.latch["code"][heard])
-    sweep.note_shown(machine.latch, machine.held, machine.shown)
+    anew = sweep.watch_of(count)
+    sweep.note_shown(machine.latch, machine.watch.held, machine.watch.shown)
+    sweep.wake(machine.latch, machine.due_ns, machine.terms, anew)
+    np.testing.assert_array_equal(machine.watch.held, anew.held)
+    np.testing.assert_array_equal(machine.watch.awake, anew.awake)
+    np.testing.assert_array_equal(machine.watch.shown[~asleep], anew.shown[~asleep])
+    assert np.all(machine.watch.soonest_ns <= anew.soonest_ns), "no timer is overlooked"
     for row, twin in twins.items():
         # What was compared last, unless nothing was known; a row that sleeps need not know.
         assert asleep[row] or machine.latch["value"][row] == twin.value
-    assert int(machine.awake.sum()) == int(np.count_nonzero(~asleep))
     silent = [said for row, said in enumerate(machine.said) if row not in twins and said]
     assert not silent, "the others were quiet"
 
@@ -91,13 +89,19 @@ def test_rows_that_were_written_are_found_awake(terms, data):
     high = data.draw(st.lists(st.sampled_from([*HIGH, NOTHING]), min_size=70, max_size=70))
     machine.close(PANE, high)
     machine.due_ns[:] = standing.NEVER_NS
-    held, awake = np.zeros(70, np.uint16), np.ones(1, np.int32)
-    shown = np.zeros(70)
-    sweep.wake(machine.latch, machine.due_ns, machine.terms, held, shown, awake)
-    np.testing.assert_array_equal(shown, machine.latch["value"])
+    watch = sweep.watch_of(70)
+    watch.held[:], watch.awake[:] = 1, 1
+    sweep.wake(machine.latch, machine.due_ns, machine.terms, watch)
+    np.testing.assert_array_equal(watch.shown, machine.latch["value"])
     asleep = machine.latch["phase"] == 0
-    np.testing.assert_array_equal(held == sweep.ASLEEP, asleep)
-    assert awake[0] == np.count_nonzero(~asleep)
+    words = watch.held[:, sweep.AWAKE].tolist()
+    awake = [words[row // 64] >> row % 64 & 1 for row in range(70)]
+    np.testing.assert_array_equal(awake, ~asleep)
+    for row in np.flatnonzero(~asleep).tolist():
+        marks = [int(mask) >> row % 64 & 1 for mask in watch.held[row // 64, :16]]
+        code = sum(mark << bit for bit, mark in enumerate(marks))
+        assert code == machine.latch["code"][row]
+    assert watch.awake[0] == np.count_nonzero(~asleep)
     assert np.all(machine.due_ns[asleep] == standing.FOREVER_NS)
     assert np.all(machine.due_ns[~asleep] == standing.NEVER_NS)
 
@@ -105,4 +109,4 @@ def test_rows_that_were_written_are_found_awake(terms, data):
 def test_both_floors_of_the_machine_cut_alike():
     """Blocks and words of one file are those of the other."""
     assert (sweep.BLOCK, sweep.LANES, sweep.WORDS) == (zones.BLOCK, zones.LANES, zones.WORDS)
-    assert sweep.WHEN_BITS == zones.WHEN_BITS
+    assert sweep.CODE_BITS == zones.CODE_BITS

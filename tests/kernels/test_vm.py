@@ -37,7 +37,7 @@ class Machine:
         stirs = np.full((rules, self.blocks), stirring, np.uint8)
         loud = np.zeros_like(stirs)
         words = self.blocks * zones.WORDS
-        bits = np.zeros((rules, 16, words), np.uint64)
+        bits = np.zeros((rules, words, 16), np.uint64)
         vm.weigh(self.program, self.columns, self.rows, stirs, self.registers, bits, loud)
         codes = np.zeros((rules, words * zones.LANES), np.uint16)
         for r in range(rules):
