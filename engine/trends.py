@@ -22,6 +22,9 @@ from engine.stacks import Window
 
 Floats = NDArray[np.floating]
 
+# What is further than a century is never: such a slope is what rounding left of a level.
+CENTURY_S = 100 * 365.25 * 86_400.0
+
 
 def slope(window: Window) -> Floats:
     """Unit of value per second; NaN without two different times."""
@@ -46,7 +49,7 @@ def time_to(window: Window, target: Floats, share: float | None) -> Floats:
     """Seconds until the line reaches the target, inf: never; with a share, until its bound does.
 
     0 while the line has passed the target within the window, whichever way; inf where it leads
-    away or lies beyond the target since before the window.  The bound is the one on the side of
+    away, takes more than a century, or lies beyond the target since before the window.  The bound is the one on the side of
     the target, so its time is the earliest to be reckoned with.
     """
     now, speed = forecast(window, 0.0, None, 1), slope(window)
@@ -57,7 +60,7 @@ def time_to(window: Window, target: Floats, share: float | None) -> Floats:
         found = np.where((speed == 0) | (ahead < 0), np.inf, ahead)
     else:
         found = _bound_arrives(window, target, share, now, speed)
-    found = np.where(has_passed, 0.0, found)
+    found = np.where(has_passed, 0.0, np.where(found > CENTURY_S, np.inf, found))
     return np.where(np.isnan(now) | np.isnan(target), np.nan, found)
 
 

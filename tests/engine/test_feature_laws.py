@@ -26,6 +26,7 @@ from tests.reference import features as truth
 
 LATENESS = 3
 BOOK = book_of(rule_text("ladder: {value: value, above: {blue: 1e9}, deadband: 1}"))
+# Targets that no line through eighths meets exactly at the end of a window.
 FEATURES = [
     feature("count", 10),
     feature("median", 10),
@@ -37,8 +38,8 @@ FEATURES = [
     feature("inverse_velocity", 20),
     feature("forecast", 20, horizon=30.0),
     feature("forecast", 20, horizon=30.0, p=0.8),
-    feature("time_to", 20, target=8.0),
-    feature("time_to", 20, target=-2.5, p=0.8),
+    feature("time_to", 20, target=8.0137),
+    feature("time_to", 20, target=-2.4871, p=0.8),
 ]
 SMOOTH = feature("ewma", 4)
 LATER = feature("median", 10, offset_s=15)

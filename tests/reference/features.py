@@ -102,12 +102,12 @@ def arrival(line, target, share, length):
     while not is_there(beyond):
         beyond *= 2
         if beyond > 1e12:
-            return math.inf
+            return math.inf  # far beyond a century
     low, high = 0.0, beyond
     for _ in range(200):
         middle = (low + high) / 2
         low, high = (low, middle) if is_there(middle) else (middle, high)
-    return high
+    return high if high <= 100 * 365.25 * 86400 else math.inf
 
 
 def smooth(readings, end, tau, gap):
