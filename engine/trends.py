@@ -49,8 +49,8 @@ def time_to(window: Window, target: Floats, share: float | None) -> Floats:
     """Seconds until the line reaches the target, inf: never; with a share, until its bound does.
 
     0 while the line has passed the target within the window, whichever way; inf where it leads
-    away, takes more than a century, or lies beyond the target since before the window.  The bound is the one on the side of
-    the target, so its time is the earliest to be reckoned with.
+    away, takes more than a century, or lies beyond the target since before the window.  The bound
+    is the one on the side of the target, so its time is the earliest to be reckoned with.
     """
     now, speed = forecast(window, 0.0, None, 1), slope(window)
     then = now - speed * window.length_s

@@ -69,29 +69,41 @@ FEATURES: dict[str, FeatureWord] = {
         "p(95, w)",
         1,
         "input",
-        "the reading that 95 % of a window's readings do not exceed",
+        "the reading that 95 % of a window's readings do not exceed, interpolated between two",
         BACK,
         lead="percent",
     ),
     "sum": _window(
-        "sum", "difference", "sum of a window, for increments and counters", needs="amounts"
+        "sum",
+        "difference",
+        "sum of a window; of a counter its steps, a fall being a reset",
+        needs="amounts",
     ),
     "count": _window("count", "number", "number of good readings in a window; never unknown"),
     "rate": _window(
-        "rate", "rate", "sum of a window per time, for increments and counters", needs="amounts"
+        "rate",
+        "rate",
+        "sum of a window per its length; of a counter per the time between its first and "
+        "last reading",
+        needs="amounts",
     ),
     "slope": FeatureWord(
         "slope(w)",
         1,
         "rate",
-        "least-squares slope over a window, per time; Theil-Sen with `robust=true`",
+        "least-squares slope over a window, per time; with `robust=true` the median of the slopes "
+        "between any two readings (Theil-Sen), of more than 128 readings between 128 medians",
         frozenset({"offset", "robust"}),
     ),
     "rise": _window("rise", "difference", "last minus least reading of a window"),
     "drop": _window("drop", "difference", "greatest minus last reading of a window"),
     "change": _window("change", "difference", "last minus first reading of a window"),
     "ewma": FeatureWord(
-        "ewma(tau)", 1, "input", "exponential mean that looks back by tau, sampled at any times"
+        "ewma(tau)",
+        1,
+        "input",
+        "exponential mean that looks back by tau, sampled at any times; unknown for tau "
+        "after a gap",
     ),
     "zscore": FeatureWord(
         "zscore(w)",
@@ -108,7 +120,10 @@ FEATURES: dict[str, FeatureWord] = {
         "unknown until the window is half full",
     ),
     "noise": _window(
-        "noise", "difference", "robust noise of a window: median of its steps, scaled"
+        "noise",
+        "difference",
+        "standard deviation of the noise in a window, from the median absolute deviation "
+        "of its steps",
     ),
     "stalta": FeatureWord(
         "stalta(s, l)", 2, "number", "short-term over long-term average, recursive"
@@ -117,28 +132,34 @@ FEATURES: dict[str, FeatureWord] = {
         "pga(w)",
         1,
         "difference",
-        "peak of an acceleration in a window, its mean removed",
+        "peak of an acceleration in a window, after a high-pass of 0.075 Hz; unknown for "
+        "6.4 s after "
+        "a gap",
         needs="acceleration",
     ),
     "pgv": FeatureWord(
         "pgv(w)",
         1,
         "integral",
-        "peak of the velocity in a window, integrated from an acceleration",
+        "peak of the velocity in a window, integrated from an acceleration, both after a high-pass "
+        "of 0.075 Hz; unknown for 6.4 s after a gap",
         needs="acceleration",
     ),
     "age": FeatureWord(
         "age", 0, "duration", "time since the last reading of any quality; never unknown"
     ),
     "unchanged": FeatureWord("unchanged", 0, "duration", "time since the value last changed"),
-    "bad_share": _window("bad_share", "number", "share of bad readings in a window, 0 to 1"),
+    "bad_share": _window(
+        "bad_share", "number", "share of bad readings among all that came in a window, 0 to 1"
+    ),
     "coverage": _window("coverage", "number", "share of the expected readings of a window, 0 to 1"),
     "forecast": FeatureWord(
         "forecast(h, trend=w)",
         0,
         "input",
-        "value expected after h, from the trend of a window; `p=0.8`: the bound on the side of "
-        "danger",
+        "value expected after h, from the least-squares line of a window; `p=0.8`: the "
+        "bound of its "
+        "80 % prediction interval on the side of danger, above for `>`, below for `<`",
         TREND,
         "level",
         "horizon",
@@ -147,7 +168,10 @@ FEATURES: dict[str, FeatureWord] = {
         "time_to(x, trend=w)",
         0,
         "duration",
-        "time until the trend of a window reaches x, or `never`; `p=0.8`: the earlier bound",
+        "time until the least-squares line of a window reaches x, 0 while it has passed "
+        "x within the "
+        "window, `never` where it leads away; `p=0.8`: until the nearer bound of the prediction "
+        "interval does",
         TREND,
         "level",
         "target",
@@ -156,7 +180,8 @@ FEATURES: dict[str, FeatureWord] = {
         "inverse_velocity(w)",
         1,
         "duration",
-        "time to failure after Fukuzono, of a motion that grows ever faster; else unknown",
+        "time until the inverse velocities of five parts of a window lead to failure (Fukuzono); "
+        "unknown unless each part is faster than the one before",
         needs="level",
     ),
     "anomaly": FeatureWord("anomaly", 0, "number", "score of the bound model, 0 to 1"),
