@@ -283,3 +283,14 @@ void floor_grades(const float *columns, int64_t rows, const int64_t *column_of, 
         }
     }
 }
+
+/* Statistics of windows that follow each other: read two columns, write one number a window. */
+void floor_spans(const double *since_s, const double *value, const int64_t *start, double *out,
+                 int64_t windows) {
+    for (int64_t w = 0; w < windows; w++) {
+        double sum = 0.0;
+        for (int64_t i = start[w]; i < start[w + 1]; i++)
+            sum += since_s[i] + value[i];
+        out[w] = sum;
+    }
+}

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from bench.feature_cases import FEATURE_CASES
 from bench.kernel_cases import (
     BATCH,
     BATCH_NS,
@@ -170,4 +171,5 @@ ALL_CASES: tuple[tuple[str, str, Callable[[Load], Case]], ...] = (
     ("raw.close_raw", "ns/sensor/pane", partial(close, is_raw=True)),
     ("windows.tick_ends", "ns/sensor/tick", tick_ends),
     ("latch.advance, nothing due", "ns/sensor", advance),
+    *FEATURE_CASES,
 )

@@ -28,7 +28,7 @@ from engine.reconsidering import compared, reconsider
 from engine.shard import Shard
 from engine.store import Snapshot
 from engine.superseding import facts_of_rule, facts_of_sites, names_of, superseded
-from kernels import onset, panes, raw, stage, standing
+from kernels import onset, panes, raw, stage, standing, trail, walk
 from rules.plan import RulePlan
 
 Rows = NDArray[np.intp]
@@ -92,7 +92,16 @@ def _facts_of_bank(shard: Shard, bank: Bank) -> dict[str, object]:
 
 def formats() -> str:
     """A digest of how the records of the kernels and the facts about them are laid out."""
-    records = (stage.LINK, panes.LINE32, panes.LINE64, raw.RAW, onset.ONSET)
+    records = (
+        stage.LINK,
+        panes.LINE32,
+        panes.LINE64,
+        raw.RAW,
+        onset.ONSET,
+        trail.RING,
+        walk.SMOOTH,
+        walk.MOTION,
+    )
     layouts = [repr(record.fields) for record in (*records, standing.LATCH, standing.EPISODE)]
     return hashlib.sha256("\n".join([FACTS, *layouts]).encode()).hexdigest()
 

@@ -138,7 +138,7 @@ class History:
                 if ring.shape[0] and f"{prefix}/sums" in kept and f"{prefix}/{part}" not in kept:
                     stacks.begin_part(part, rows, open_from - 1)
         if self.trail is not None and self.trail.name not in kept:
-            self.trail.lost_ns[rows] = (open_until + 1) * self.pane_ns
+            self.trail.begin(rows, (open_until + 1) * self.pane_ns)
 
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""

@@ -14,7 +14,6 @@ from kernels import course, robust, trail
 from kernels.columns import aligned
 from rules.needs import TrailPlan
 
-NEVER = -(1 << 62)
 NS_PER_S = 1_000_000_000
 # Readings copied out at once: 2 columns * 8 bytes * 2 ** 17 = 2 MiB stay in the cache. The window
 # of one sensor may be longer.
@@ -39,8 +38,8 @@ class Trail:
     """The newest readings of the sensors of one stream of a bank."""
 
     __slots__ = (
-        "filled", "first", "lost_ns", "overfull_count", "pane_ns", "plan", "precision", "size",
-        "slots", "times", "values", "work",
+        "filled", "overfull_count", "pane_ns", "plan", "precision", "ring", "slots", "times",
+        "values", "work",
     )  # fmt: skip
 
     def __init__(
@@ -52,17 +51,15 @@ class Trail:
         self.precision = np.float32 if is_narrow else np.float64
         self.times = aligned((rows, plan.capacity), np.dtype(np.int64))
         self.values = aligned((rows, plan.capacity), np.dtype(np.float64))
-        self.first = np.zeros(rows, dtype=np.int32)
-        self.size = np.zeros(rows, dtype=np.int32)
+        self.ring = aligned(rows, trail.RING)
         self.filled = np.zeros(rows * slots, dtype=np.uint32)
-        self.lost_ns = np.full(rows, NEVER, dtype=np.int64)
         self.work = np.empty(max(plan.window_max, robust.PAIRS_MAX))
         # Windows that held more readings than are kept, and were unknown for it.
         self.overfull_count = 0
 
     @property
-    def _rings(self) -> tuple[Ints, Floats, NDArray[np.int32], NDArray[np.int32]]:
-        return self.times, self.values, self.first, self.size
+    def _rings(self) -> tuple[Ints, Floats, NDArray[np.void]]:
+        return self.times, self.values, self.ring
 
     def fold(self, admitted: Admitted) -> None:
         """Let readings in, in the precision of their panes."""
@@ -102,15 +99,15 @@ class Trail:
         end_ns = (pane + 1) * self.pane_ns
         trail.close_pane(
             *(self.filled, self.plan.pane_max, self.slots, pane, end_ns, low_row, high_row),
-            self.lost_ns,
+            self.ring,
         )
 
     def find(self, rows: Ints, begin_ns: int, end_ns: int) -> tuple[Ints, Ints]:
         """Where the readings in (begin, end] are, and how many; -1: more than are kept."""
         begin, count = np.empty((2, rows.size), dtype=np.int64)
         trail.find(
-            *(self.times, self.first, self.size, self.lost_ns, rows, begin_ns, end_ns),
-            *(self.plan.window_max, begin, count),
+            *(self.times, self.ring, rows, begin_ns, end_ns, self.plan.window_max),
+            *(begin, count),
         )
         return begin, count
 
@@ -125,11 +122,15 @@ class Trail:
             start = np.append(0, ends[low:high] - before)
             since_s, value = np.empty((2, int(start[-1])))
             trail.gather(
-                *(self.times, self.values, self.first, rows[low:high], begin[low:high], start),
+                *(*self._rings, rows[low:high], begin[low:high], start),
                 *(end_ns, since_s, value),
             )
             yield Piece(low, high, start, since_s, value)
             low = high
+
+    def begin(self, rows: NDArray[np.intp], until_ns: Ints) -> None:
+        """What was read up to then is not known of some rows."""
+        self.ring["lost_ns"][rows] = until_ns
 
     def take_overfull(self) -> int:
         """How many windows held more readings than are kept, since this was last asked."""
@@ -142,10 +143,8 @@ class Trail:
         found: dict[str, NDArray[np.generic]] = {
             "times": self.times.reshape(-1).view(record),
             "values": self.values.reshape(-1).view(record),
-            "first": self.first,
-            "size": self.size,
+            "ring": self.ring,
             "filled": self.filled,
-            "lost_ns": self.lost_ns,
         }
         return {f"{self._label}/{name}": column for name, column in found.items()}
 

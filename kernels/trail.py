@@ -19,21 +19,23 @@ from kernels.jit import kernel, prefetch
 FOLDED = 0
 AHEAD = 32
 
+# The ring of one sensor. first: where the oldest reading is; size: how many there are; lost_ns:
+# end of the newest closed pane of which readings are missing. Zeroed memory is a good beginning:
+# nothing is missing after time 0.
+RING = np.dtype([("first", "i4"), ("size", "i4"), ("lost_ns", "i8")], align=True)
+
 
 @kernel
-def insert(times, values, first, size, row, t, x):
-    """Put one reading where it belongs; the oldest of a full trail makes room.
-
-    In order of arrival nearly always at the end: only what came late within the lateness is
-    passed by.
-    """
+def insert(times, values, ring, row, t, x):
+    """Put one reading before those that are newer; the oldest of a full trail makes room."""
     capacity = times.shape[1]
-    head, n = first[row], size[row]
+    mine = ring[row]
+    head, n = mine.first, mine.size
     if n == capacity:
         if t < times[row, head]:
             return
         head = head + 1 if head + 1 < capacity else 0
-        first[row] = head
+        mine.first = head
         n -= 1
     k = n
     while k > 0:
@@ -50,17 +52,16 @@ def insert(times, values, first, size, row, t, x):
     at -= capacity if at >= capacity else 0
     times[row, at] = t
     values[row, at] = x
-    size[row] = n + 1
+    mine.size = n + 1
 
 
 @kernel
-def add_points(times, values, first, size, filled, pane_max, slots, slot, time_ns, value, outcome):
+def add_points(times, values, ring, filled, pane_max, slots, slot, time_ns, value, outcome):
     """Let the folded readings of one bank into the trails of their sensors.
 
     times     int64[s, c]    event times, a ring of c per sensor            (in place)
     values    float64[s, c]                                                 (in place)
-    first     int32[s]       where the oldest is                            (in place)
-    size      int32[s]       how many there are                             (in place)
+    ring      RING[s]                                                       (in place)
     filled    uint32[q]      readings so far of each open pane; past pane_max they are only
                              counted                                        (in place)
     pane_max  int
@@ -71,23 +72,47 @@ def add_points(times, values, first, size, filled, pane_max, slots, slot, time_n
     outcome   uint8[n]
     """
     n = slot.size
+    capacity = times.shape[1]
+    bits = 0
+    while slots >> (bits + 1):
+        bits += 1
     last = np.uint64(n - 1)
     for i in range(np.uint64(0), np.uint64(n)):
-        coming = slot[min(i + np.uint64(AHEAD), last)]
-        prefetch(size, coming // slots)
+        # The ring first, then the places that it points to.
+        prefetch(ring, max(slot[min(i + np.uint64(2 * AHEAD), last)], 0) >> bits)
+        coming = max(slot[min(i + np.uint64(AHEAD), last)], 0)
+        prefetch(filled, coming)
+        soon = (coming >> bits) * capacity + ring[coming >> bits].first
+        prefetch(times, soon)
+        prefetch(values, soon)
         if slot[i] < 0 or outcome[i] != FOLDED:
             continue
         filled[slot[i]] += np.uint32(1)
-        if filled[slot[i]] <= pane_max:
-            insert(times, values, first, size, slot[i] // slots, time_ns[i], np.float64(value[i]))
+        if filled[slot[i]] > pane_max:
+            continue
+        row, t, x = slot[i] >> bits, time_ns[i], np.float64(value[i])
+        mine = ring[row]
+        head, size = mine.first, mine.size
+        end = head + size
+        end -= capacity if end >= capacity else 0
+        newest = end - 1 if end > 0 else capacity - 1
+        if size > 0 and t <= times[row, newest]:
+            insert(times, values, ring, row, t, x)
+            continue
+        # Nearly always; in place, not in a kernel of its own: to hand over arrays costs more.
+        times[row, end] = t
+        values[row, end] = x
+        if size < capacity:
+            mine.size = size + 1
+        else:
+            mine.first = head + 1 if head + 1 < capacity else 0
 
 
 @kernel
 def add_series(
     times,
     values,
-    first,
-    size,
+    ring,
     filled,
     pane_max,
     slots,
@@ -114,17 +139,17 @@ def add_series(
             place = row[i] * slots + (((t - 1) // pane_ns) & (slots - 1))
             filled[place] += np.uint32(1)
             if filled[place] <= pane_max:
-                insert(times, values, first, size, row[i], t, np.float64(value[i, j]))
+                insert(times, values, ring, row[i], t, np.float64(value[i, j]))
 
 
 @kernel
-def close_pane(filled, pane_max, slots, pane, end_ns, low_row, high_row, lost_ns):
+def close_pane(filled, pane_max, slots, pane, end_ns, low_row, high_row, ring):
     """Note which sensors had more readings in a closed pane than are kept; free its slots.
 
     filled    uint32[q]                                                    (in place)
     low_row   int64[r]    rows low to high of the bank are closed
     high_row  int64[r]
-    lost_ns   int64[s]    end of the newest closed pane of which readings are missing (in place)
+    ring      RING[s]     lost_ns                                           (in place)
 
     Returns how many readings went missing.
     """
@@ -133,20 +158,21 @@ def close_pane(filled, pane_max, slots, pane, end_ns, low_row, high_row, lost_ns
         for row in range(low_row[r], high_row[r]):
             place = row * slots + (pane & (slots - 1))
             if filled[place] > pane_max:
-                lost_ns[row] = end_ns
+                ring[row].lost_ns = end_ns
                 missing += np.int64(filled[place]) - pane_max
             filled[place] = 0
     return missing
 
 
 @kernel
-def after(times, first, size, row, t):
+def after(times, ring, row, t):
     """How many readings of a trail are not newer than t."""
     capacity = times.shape[1]
-    low, high = 0, np.int64(size[row])
+    first = np.int64(ring[row].first)
+    low, high = 0, np.int64(ring[row].size)
     while low < high:
         middle = (low + high) // 2
-        at = first[row] + middle
+        at = first + middle
         at -= capacity if at >= capacity else 0
         if times[row, at] <= t:
             low = middle + 1
@@ -156,10 +182,9 @@ def after(times, first, size, row, t):
 
 
 @kernel
-def find(times, first, size, lost_ns, rows, begin_ns, end_ns, window_max, begin, count):
+def find(times, ring, rows, begin_ns, end_ns, window_max, begin, count):
     """Find the readings in (begin, end] of some sensors.
 
-    lost_ns     int64[s]    from close_pane
     rows        int64[m]
     window_max  int         more readings than that are not known in full
     begin       int64[m]    how many readings of the trail are older        (out)
@@ -167,14 +192,14 @@ def find(times, first, size, lost_ns, rows, begin_ns, end_ns, window_max, begin,
     """
     for i in range(rows.size):
         row = rows[i]
-        begin[i] = after(times, first, size, row, begin_ns)
-        count[i] = after(times, first, size, row, end_ns) - begin[i]
-        if count[i] > window_max or begin_ns < lost_ns[row]:
+        begin[i] = after(times, ring, row, begin_ns)
+        count[i] = after(times, ring, row, end_ns) - begin[i]
+        if count[i] > window_max or begin_ns < ring[row].lost_ns:
             count[i] = -1
 
 
 @kernel
-def gather(times, values, first, rows, begin, start, end_ns, since_s, value):
+def gather(times, values, ring, rows, begin, start, end_ns, since_s, value):
     """Copy the readings that `find` found, sensor by sensor, each in the order of time.
 
     rows     int64[m]
@@ -188,7 +213,7 @@ def gather(times, values, first, rows, begin, start, end_ns, since_s, value):
     capacity = times.shape[1]
     for i in range(rows.size):
         row = rows[i]
-        at = first[row] + begin[i]
+        at = ring[row].first + begin[i]
         at -= capacity if at >= capacity else 0
         for k in range(start[i], start[i + 1]):
             since_s[k] = (times[row, at] - end_ns) / 1e9

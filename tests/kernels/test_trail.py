@@ -5,7 +5,7 @@ import numpy.typing as npt
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels import stage, trail
+from kernels import trail
 from tests.reference.trail import window
 
 Array = npt.NDArray[np.generic]
@@ -23,10 +23,11 @@ class Trails:
         self.row = row
         self.rings = (
             *(np.zeros((3, capacity), np.int64), np.zeros((3, capacity))),
-            *(np.zeros(3, np.int32), np.zeros(3, np.int32)),
+            np.zeros(3, trail.RING),
         )
+        # The first windows begin before time 0; in an engine no time does.
+        self.rings[2]["lost_ns"] = -WINDOW
         self.filled = np.zeros(3 * SLOTS, np.uint32)
-        self.lost_ns = np.full(3, stage.NEVER)
 
     def add(self, readings: list[tuple[int, float]]) -> None:
         times = np.array([t for t, _ in readings], np.int64)
@@ -40,21 +41,21 @@ class Trails:
         low, high = np.array([0]), np.array([3])
         end = (pane + 1) * PANE
         bounds = (PANE_MAX, SLOTS, pane, end, low, high)
-        return trail.close_pane(self.filled, *bounds, self.lost_ns)
+        return trail.close_pane(self.filled, *bounds, self.rings[2])
 
     def window(self, end: int) -> list[tuple[int, float]] | None:
         rows = np.array([0, 1, 2])
         begin, count = np.empty((2, 3), np.int64)
-        times, values, first, size = self.rings
+        times, values, ring = self.rings
         span = (rows, end - WINDOW, end, WINDOW_MAX)
-        trail.find(times, first, size, self.lost_ns, *span, begin, count)
+        trail.find(times, ring, *span, begin, count)
         others = [row for row in range(3) if row != self.row]
         assert (count[others] == 0).all()
         if count[self.row] < 0:
             return None
         start = np.cumsum([0, *count])
         since_s, value = np.empty((2, start[-1]))
-        trail.gather(times, values, first, rows, begin, start, end, since_s, value)
+        trail.gather(times, values, ring, rows, begin, start, end, since_s, value)
         found = np.round(since_s * 1e9).astype(np.int64) + end
         return list(zip(found.tolist(), value.tolist(), strict=True))
 
