@@ -136,9 +136,7 @@ def _comparison(
     # The side that is measured is shown with its value, whichever it is.
     measured = right if ex.constant(left) is not None else left
     low, high = (b, b_high) if measured is right else (a, a_high)
-    value = teller.value(low, measured)
-    if high > low:
-        value += f" to {teller.value(high, measured)}"
+    value = _span(low, high, measured, teller)
     if measured is left and ex.constant(right) is None:
         value += f" against {teller.value(b, right)}"
     if np.isnan(a) or np.isnan(b) or a_high > a or b_high > b:
@@ -147,6 +145,18 @@ def _comparison(
     told = teller.amount(abs(margin), ex.dimension_of(left), is_point=False)
     exact = "exactly" if margin == 0 else f"{told} {'beyond' if margin > 0 else 'short'}"
     return Clause(depth, text, truth, value, float(margin), exact, reason)
+
+
+def _span(low: float, high: float, node: ex.Node, teller: Teller) -> str:
+    """A quantity, or from what to what it may be where some members are unknown."""
+    if np.isinf(low) and np.isinf(high):
+        return "unknown"
+    if np.isinf(high) and high > low:
+        return f"{teller.value(low, node)} or more"
+    if np.isinf(low) and high > low:
+        return f"{teller.value(high, node)} or less"
+    told = teller.value(low, node)
+    return f"{told} to {teller.value(high, node)}" if high > low else told
 
 
 def _is_text(node: ex.Node) -> bool:
