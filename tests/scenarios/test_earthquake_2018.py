@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from engine.columns import Series
-from tests.scenarios.world import DATA, NS_PER_S, PACKS, make_world
+from tests.scenarios.world import DATA, NS_PER_S, make_world, only
 
 FOLDER = DATA / "seismic" / "strong-motion" / "knet-2018-01-24"
 TYPES = (
@@ -82,7 +82,7 @@ def listen(folder, *, start_ns, seconds, glitch_at=None, shards=1):
         sensors.append(f"{name}-UD,G-{name},{name},accelerometer,,-4000,4000")
     drive = make_world(
         folder,
-        [PACKS / "earthquake" / "packs" / "earthquake.yaml"],
+        [only("earthquake", "quake-detect", "station-shaken")],
         types=TYPES,
         sites=sites,
         sensors=sensors,

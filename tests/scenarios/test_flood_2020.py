@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from tests.scenarios.world import DATA, NS_PER_S, PACKS, make_world, play
+from tests.scenarios.world import DATA, NS_PER_S, make_world, only, play
 
 ARCHIVE = DATA / "hydro" / "train_data.zip"
 NEVER = {
@@ -74,7 +74,7 @@ def told(tmp_path_factory):
         )
     drive = make_world(
         tmp_path_factory.mktemp("flood"),
-        [PACKS / "flood" / "packs" / "flood.yaml"],
+        [only("flood", "river-level")],
         types=TYPES,
         sites=sites,
         sensors=sensors,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from tests.scenarios.world import DATA, NS_PER_S, PACKS, make_world, play
+from tests.scenarios.world import DATA, NS_PER_S, make_world, only, play
 
 FILE = DATA / "gas" / "AirQualityUCI.csv"
 # A column that is nearly whole, two that miss a sixth, one that is nearly empty.
@@ -51,7 +51,7 @@ def test_each_run_of_missing_values_is_told_and_nothing_else(tmp_path, name):
     values = found[name]
     drive = make_world(
         tmp_path,
-        [PACKS / "data-quality" / "packs" / "data-quality.yaml"],
+        [only("data-quality", "out-of-range")],
         types=TYPES,
         sites=["site,name_zh,name_en,division,lat,lon", "AQ,AQ,AQ,100000,45.46,9.19"],
         sensors=[

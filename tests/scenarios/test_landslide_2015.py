@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from tests.scenarios.world import DATA, NS_PER_S, PACKS, make_world, play
+from tests.scenarios.world import DATA, NS_PER_S, make_world, only, play
 
 FOLDER = DATA / "landslide" / "mukilteo"
 STATIONS = ("waMLP", "waMVD116", "waMWWD", "waWatertonA")
-TYPES = "types:\n  - {name: rain_gauge, unit: mm, kind: increment, lateness: 0s, period: 15m}\n"
+TYPES = "types:\n  - {name: rain_gauge, unit: mm, kind: increment, lateness: 0s, period: 15m, pane: 15m}\n"
 STEP_NS = 900 * NS_PER_S
 DAY_STEPS = 96
 INCH_MM = 25.4
@@ -65,7 +65,7 @@ def test_the_threshold_is_told_when_the_rain_reaches_it_and_never_else(tmp_path,
     times, hundredths = rain(station)
     drive = make_world(
         tmp_path,
-        [PACKS / "slope" / "packs" / "slope.yaml"],
+        [only("slope", "rain-threshold")],
         types=TYPES,
         sites=["site,name_zh,name_en,division,lat,lon", f"{station},{station},{station},100000,,"],
         sensors=[

@@ -1,5 +1,6 @@
 """A world made for one scenario: a catalogue, packs, and readings in the order of their time."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ PACKS = ROOT / "configs" / "packs"
 ENGINE = """\
 engine: scenario
 catalogue: catalogue
-rules: [{rules}]
+rules: [packs]
 data: data
 intake: tcp://127.0.0.1:7700
 warnings: tcp://127.0.0.1:7701
@@ -31,9 +32,22 @@ shards: {shards}
 """
 
 
+def only(pack: str, *ids: str) -> str:
+    """The text of a sector's pack with some of its rules, for a world that has only their sensors.
+
+    Tests that the rules carry are left out: they stand in the pack and are run with it.
+    """
+    text = (PACKS / pack / "packs" / f"{pack}.yaml").read_text(encoding="utf-8")
+    head, *rules = re.split(r"^  - id: ", text, flags=re.MULTILINE)
+    chosen = [rule for rule in rules if rule.split("\n", 1)[0].strip() in ids]
+    assert len(chosen) == len(ids), ids
+    bare = [re.split(r"^    tests:\n", rule, flags=re.MULTILINE)[0] for rule in chosen]
+    return head + "".join(f"  - id: {rule}" for rule in bare)
+
+
 def make_world(
     folder: Path,
-    rules: Sequence[Path],
+    packs: Sequence[str],
     *,
     types: str,
     sites: Sequence[str],
@@ -41,9 +55,9 @@ def make_world(
     shards: int = 1,
     silence: str = "10s",
 ) -> Drive:
-    """An engine without a flow for the lines of a catalogue, their heads first.
+    """An engine without a flow for the texts of packs and the lines of a catalogue.
 
-    Each site has a gateway of its own, named after it.
+    The lines begin with their heads. Each site has a gateway of its own, named after it.
     """
     catalogue = folder / "catalogue"
     catalogue.mkdir(parents=True)
@@ -53,8 +67,10 @@ def make_world(
     gateways = ["gateway,site,public_key", *(f"G-{name},{name}," for name in names)]
     (catalogue / "gateways.csv").write_text("\n".join(gateways) + "\n", encoding="utf-8")
     (catalogue / "sensors.csv").write_text("\n".join(sensors) + "\n", encoding="utf-8")
-    paths = ", ".join(str(path) for path in rules)
-    text = ENGINE.format(rules=paths, shards=shards, silence=silence)
+    (folder / "packs").mkdir()
+    for number, pack in enumerate(packs):
+        (folder / "packs" / f"pack-{number}.yaml").write_text(pack, encoding="utf-8")
+    text = ENGINE.format(shards=shards, silence=silence)
     (folder / "engine.yaml").write_text(text, encoding="utf-8")
     return Drive.of(assemble(load_config(folder / "engine.yaml", (), None)))
 
