@@ -93,12 +93,12 @@ def listen(folder, *, start_ns, seconds, glitch_at=None, shards=1):
         for seed, (name, record) in enumerate(stations.items())
     }
     numbers = [f"{name}-UD" for name in stations]
-    catalogue = list(drive.assembly.catalogue.sensors.name)
+    catalogue = list(drive.shards[0].catalogue.sensors.name)
     told = []
     empty = np.empty((0, 0), np.uint8)
     for second in range(seconds):
         work = []
-        for layout in drive.assembly.layouts:
+        for layout in (shard.layout for shard in drive.shards):
             items = []
             for name, number in zip(stations, numbers, strict=True):
                 dense = layout.dense[catalogue.index(number)]

@@ -82,7 +82,8 @@ def play(
 
     feeds  by sensor: int64[n] times in ns, float64[n] values
     """
-    names = list(drive.assembly.catalogue.sensors.name)
+    shards = drive.shards
+    names = list(shards[0].catalogue.sensors.name)
     number = np.concatenate(
         [np.full(times.size, names.index(name), np.int32) for name, (times, _) in feeds.items()]
     )
@@ -93,7 +94,7 @@ def play(
     for start in range(0, order.size, rows):
         chosen = order[start : start + rows]
         work: list[list[Readings]] = []
-        for layout in drive.assembly.layouts:
+        for layout in (shard.layout for shard in shards):
             dense = layout.dense[number[chosen]]
             mine = dense >= 0
             sensor, good = dense[mine].astype(np.int32), np.zeros(int(mine.sum()), np.uint8)
