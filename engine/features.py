@@ -183,7 +183,8 @@ class PaneColumns:
         """What the feature is about: good readings, all readings, or scores; None: no scores."""
         if feature.stream == "anomaly":
             return self.measures.scores
-        if not self.plan.is_raw:
+        # How many readings are bad is told by the good ones beside all of them.
+        if not self.plan.is_raw or feature.name == "bad_share":
             return self.measures
         assert self.measures.raw is not None
         return self.measures.raw

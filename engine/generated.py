@@ -174,7 +174,7 @@ def gap_failures(trial: Trial) -> list[Failure] | None:
     if rule is None or not _holds_in_silence(rule):
         return None
     said = trial.whole.said(trial.name, "")
-    if not said:
+    if not said or not trial.scenario.feeds:
         return None
     torn_ns = since_start_ns(said[0])
     longest_ns = max((f.windows_ns[-1] for f in _features(rule) if f.windows_ns), default=0)

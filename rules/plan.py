@@ -265,10 +265,10 @@ def _bank_plan(
     features = [one.feature for one in everything]
     streams = {
         "good": [
-            *(one for rule, one in judged if not rule.is_raw or rule.may_set("view")),
+            *(one for rule, one in judged if rule.sees_good or one.feature.name == "bad_share"),
             *learnt,
         ],
-        "raw": [one for rule, one in judged if rule.is_raw or rule.may_set("view")],
+        "raw": [one for rule, one in judged if rule.sees_raw and one.feature.name != "bad_share"],
         "scores": [one for one in everything if one.feature.stream],
     }
     needs_raw = any(f.name in RAW_FEATURES or f.name == "bad_share" for f in features) or any(

@@ -112,7 +112,7 @@ def test_the_39_rivers_of_the_flood_warn_soon_after_their_warning_level_and_no_o
 
 
 def test_nothing_is_raised_in_the_quiet_fortnight(told):
-    """Of the trend rule: one rise of one river, the one that made its fortnight's greatest level."""
+    """Of the trend rule: one river, by the rise that made its fortnight's greatest level."""
     _, messages = told
     early = [body for body in messages if body["event_time"] < QUIET_UNTIL_NS]
     assert [body for body in early if body["rule"] == "river-level"] == []

@@ -1,8 +1,9 @@
 """A year of metal-oxide gas sensors beside a reference analyser: -200 means that nothing was heard.
 
-Truth, from the rows alone: the runs of -200 in each column.  The data-quality pack sees them as
-values below the range: `out-of-range` must be raised a minute after each run that begins after a
-good value and lasts, and must not be raised anywhere else.
+Truth, from the rows alone: the runs of -200 in each column.  The data-quality pack sees them as bad
+values: with one reading an hour each makes all of its ten minutes bad, so `out-of-range` must be
+raised at the first of each run, must end ten minutes after the next good value, and must not be
+raised anywhere else.
 """
 
 import csv
@@ -19,6 +20,7 @@ COLUMNS = ("PT08_S1_CO", "CO_GT", "NOx_GT", "NMHC_GT")
 TYPES = "types:\n  - {name: gas_reading, unit: '1', kind: gauge, lateness: 0s, period: 1h}\n"
 MISSING = -200.0
 HOUR_NS = 3600 * NS_PER_S
+MINUTE_NS = 60 * NS_PER_S
 
 pytestmark = [
     pytest.mark.data,
@@ -69,8 +71,6 @@ def test_each_run_of_missing_values_is_told_and_nothing_else(tmp_path, name):
 
 
 def walk(gaps, end_ns):
-    """Blue by hand: a minute after a run begins; off five minutes after the next good value."""
-    minute_ns = 60 * NS_PER_S
-    raised = [first + minute_ns for first, _ in gaps if first + minute_ns < end_ns]
-    back = [last + HOUR_NS + 5 * minute_ns for _, last in gaps]
-    return raised, [cleared for cleared in back if cleared < end_ns]
+    """By hand: yellow with the first bad value; off ten minutes after the next good one."""
+    back = [last + HOUR_NS + 10 * MINUTE_NS for _, last in gaps]
+    return [first for first, _ in gaps], [cleared for cleared in back if cleared < end_ns]

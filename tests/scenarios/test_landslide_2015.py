@@ -14,7 +14,10 @@ from tests.scenarios.world import DATA, NS_PER_S, make_world, only, play
 
 FOLDER = DATA / "landslide" / "mukilteo"
 STATIONS = ("waMLP", "waMVD116", "waMWWD", "waWatertonA")
-TYPES = "types:\n  - {name: rain_gauge, unit: mm, kind: increment, lateness: 0s, period: 15m, pane: 15m}\n"
+TYPES = """\
+types:
+  - {name: rain_gauge, unit: mm, kind: increment, lateness: 0s, period: 15m, pane: 15m}
+"""
 STEP_NS = 900 * NS_PER_S
 DAY_STEPS = 96
 INCH_MM = 25.4
