@@ -38,9 +38,9 @@ know each other. Corridors join them:
     From configuration to the end of a process?       run; assembly, machine
     Which rules judge, at which place of the journal? activations, rule_sets
     How do rules change while an engine runs?         reloading, watching, orders; status
-    What survives a restart, and a change of rules?   keeper, store, adoption, succession,
-                                                      reconsidering, superseding, carrying, formats,
-                                                      rebuilding,
+    What survives a restart, and a change of rules?   keeper, store, adoption, succession, heirs,
+                                                      reconsidering, superseding, definitions,
+                                                      carrying, formats, rebuilding,
                                                       group_adoption
 
 Around the walk:

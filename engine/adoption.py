@@ -10,7 +10,7 @@ episodes count on from the old ones, so that no id is used twice.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import structlog
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from engine.bank import Bank, desk_name
 from engine.carrying import Pairs, carry_windows, copy_rows, pairs_of
 from engine.courses import Course
+from engine.definitions import definition, digest
 from engine.desk import courses_in
 from engine.episodes import Message
 from engine.formats import described_records, translated
@@ -29,7 +30,6 @@ from engine.shard import Shard
 from engine.store import Snapshot
 from engine.superseding import facts_of_rule, facts_of_sites, names_of, superseded
 from kernels import onset, panes, raw, stage, standing, trail, walk
-from rules.plan import RulePlan
 
 Rows = NDArray[np.intp]
 
@@ -85,7 +85,7 @@ def _facts_of_bank(shard: Shard, bank: Bank) -> dict[str, object]:
         "rules": [rule.plan.home for rule in bank.rules],
     }
     if bank.anomaly is not None:
-        facts["model"] = _digest(bank.anomaly.plan)
+        facts["model"] = digest(bank.anomaly.plan)
         facts["numbers"] = bank.sensor.tolist()
     return facts
 
@@ -104,39 +104,6 @@ def formats() -> str:
     )
     layouts = [repr(record.fields) for record in (*records, standing.LATCH, standing.EPISODE)]
     return hashlib.sha256("\n".join([FACTS, *layouts]).encode()).hexdigest()
-
-
-def definition(plan: RulePlan) -> str:
-    """A digest of what a rule means; its texts and its place in the file do not count."""
-    rule = plan.rule
-    return _digest(
-        (
-            *(plan.grades, plan.unit, rule.input, rule.quality, rule.latch, rule.closure, rule.cap),
-            *(rule.inputs, rule.by, rule.overrides),
-        )
-    )
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(_meaning(value).encode()).hexdigest()
-
-
-def _meaning(value: object) -> str:
-    """A value as text; fields by which values are not compared, such as places, left out."""
-    if is_dataclass(value):
-        parts = [
-            f"{part.name}={_meaning(getattr(value, part.name))}"
-            for part in fields(value)
-            if part.compare
-        ]
-        return f"{type(value).__name__}({', '.join(parts)})"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(sorted(f'{_meaning(k)}: {_meaning(v)}' for k, v in value.items()))}}}"
-    if isinstance(value, set | frozenset):
-        return f"{{{', '.join(sorted(_meaning(part) for part in value))}}}"
-    if isinstance(value, list | tuple):
-        return f"({', '.join(_meaning(part) for part in value)})"
-    return repr(value)
 
 
 def adopt(shard: Shard, snapshot: Snapshot) -> Adopted:
@@ -229,7 +196,7 @@ def _adopt_models(
     shard: Shard, snapshot: Snapshot, bank: Bank, before: Mapping[str, object]
 ) -> None:
     """A model that looks at the same keeps what it has learnt, whatever number its sensor has."""
-    if bank.anomaly is None or before.get("model") != _digest(bank.anomaly.plan):
+    if bank.anomaly is None or before.get("model") != digest(bank.anomaly.plan):
         return
     numbers = before["numbers"]
     assert isinstance(numbers, list)
@@ -296,21 +263,55 @@ def _end_what_has_gone(shard: Shard, snapshot: Snapshot) -> None:
         _call_back(shard, bank, rule)
 
 
+def take_rules_over(shard: Shard, before: Shard) -> None:
+    """In memory, where the shard shares its arrays with the one before: only rules have changed.
+
+    What a changed rule makes of its latches, and the last words of what has gone, are told by the
+    shard's next `advance`.
+    """
+    shard.retired = before.retired
+    gone: list[tuple[str, str]] = []
+    for bank, old in zip(shard.banks, before.banks, strict=True):
+        known = {rule.plan.name: rule.plan for rule in old.rules}
+        for rule in bank.rules:
+            was = known.pop(rule.plan.name, None)
+            if was is None:
+                _call_back(shard, bank, rule)
+                continue
+            desk = before.desks[bank.number, rule.plan.name]
+            if not desk.is_clear:
+                shard.desks[bank.number, rule.plan.name].unpack(desk.packed())
+            if definition(was) != definition(rule.plan):
+                _reconsider(shard, bank, rule, compared(was))
+        gone += [(old.windows.name, name) for name in known]
+    if gone:
+        _end_rules(shard, Snapshot(facts_of(before), dict(before.columns())), gone)
+    facts = facts_of_groups(before.quorum.groups, before.catalogue)
+    groups, columns = shard.quorum.groups, before.quorum.columns()
+    _tell_all(shard, adopt_groups(groups, facts, columns, shard.retired))
+
+
+def _end_rules(shard: Shard, snapshot: Snapshot, gone: Iterable[tuple[str, str]]) -> None:
+    """Last words for all that stood of some rules, and their ordinals for later."""
+    no_rows: Rows = np.empty(0, dtype=np.intp)
+    for type_name, name in gone:
+        before = _mapping(_mapping(snapshot.facts["banks"])[type_name])
+        courses = courses_in(snapshot.columns.get(desk_name(type_name, name)))
+        status = shard.settings.status
+        last = superseded(snapshot, before, name, status=status, kept=(), courses=courses)
+        shard.told.extend(last)
+        _retire(shard, snapshot, name, (names_of(before), no_rows), courses)
+
+
 def _end_everything(shard: Shard, snapshot: Snapshot) -> None:
     """Last words for all that stood when the records were laid out otherwise than today."""
     if "records" not in snapshot.facts:
         # A version that did not say how its records are laid out.
         log.error("state_not_understood", reason="open warnings are not ended; they expire")
         return
-    no_rows: Rows = np.empty(0, dtype=np.intp)
-    for type_name, facts in _mapping(snapshot.facts["banks"]).items():
-        before = _mapping(facts)
-        for name in _texts(before["rules"]):
-            courses = courses_in(snapshot.columns.get(desk_name(type_name, name)))
-            status = shard.settings.status
-            last = superseded(snapshot, before, name, status=status, kept=(), courses=courses)
-            shard.told.extend(last)
-            _retire(shard, snapshot, name, (names_of(before), no_rows), courses)
+    banks = _mapping(snapshot.facts["banks"])
+    rules = ((one, name) for one in banks for name in _texts(_mapping(banks[one])["rules"]))
+    _end_rules(shard, snapshot, rules)
     facts = _mapping(snapshot.facts.get("groups", {}))
     last = adopt_groups({}, facts, snapshot.columns, shard.retired)
     _tell_all(shard, last)
@@ -340,7 +341,6 @@ def _reconsider(shard: Shard, bank: Bank, rule: Latches, before: str) -> None:
     for changes in reconsider(rule, before, instant_ns, bounds):
         for change in changes:
             shard.told.extend(desk.tell(change, desk.rows.facts(change)))
-    rule.wake()
 
 
 def _retire(

@@ -82,17 +82,19 @@ class Assembly:
         )
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
-    def shard(self, index: int, meters: Meters) -> Shard:
-        """Make a shard that has seen nothing."""
+    def shard(self, index: int, meters: Meters, before: Shard | None = None) -> Shard:
+        """Make a shard that has seen nothing; or one that takes over from `before` what it has."""
         config = self.config
+        known = {} if before is None else {bank.windows.name: bank.anomaly for bank in before.banks}
         return Shard(
             self.layouts[index],
             self.plan,
             self.catalogue,
             settings=ShardSettings(config.silence_ns, config.future_max_ns, config.status),
             meters=meters,
-            anomalies={name: Anomaly(model) for name, model in self.models.items()},
+            anomalies={name: _model(known.get(name), model) for name, model in self.models.items()},
             placed=self.placed,
+            before=before,
         )
 
     def correlate(self, meters: Meters) -> Correlate | None:
@@ -163,6 +165,11 @@ def assemble_kept(config: EngineConfig, digest: str, others: Sequence[Assembly])
 def assembly_of(config: EngineConfig, catalogue: Catalogue, book: Book) -> Assembly:
     """A set that no files say, such as that of a test; ConfigError where it does not fit."""
     return _assembled(config, (catalogue, ()), (book, {}), None)
+
+
+def _model(before: Anomaly | None, plan: ModelPlan) -> Anomaly:
+    """The model that there was, where it is the same; else one that has learnt nothing."""
+    return before if before is not None and before.plan == plan else Anomaly(plan)
 
 
 def stamp_of(catalogue: Path) -> Stamp:

@@ -5,7 +5,7 @@ the desks at which they are told.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -100,29 +100,51 @@ def make_bank(
     bank_columns: NDArray[np.void],
     anomalies: Mapping[str, Anomaly],
     today: str,
+    before: Bank | None = None,
 ) -> Bank:
-    """Make a bank that has seen nothing; `today` is the day that ends overrides, ISO or empty."""
+    """Make a bank; `today` is the day that ends overrides, ISO or empty.
+
+    before  the bank of the same sensors under other rules that ask the same windows: its windows
+            and latches are taken over as they stand; None: the bank has seen nothing
+    """
     rows = slice(int(layout.bank_start[number]), int(layout.bank_start[number + 1]))
     sensor = layout.sensor[rows]
     period_ns = catalogue.sensors.period_ns[sensor]
     site_rows = layout.site_rows[number]
-    attributes = Attributes(catalogue, sensor)
+    attributes = Attributes(catalogue, sensor) if before is None else before.attributes
+    known = {} if before is None else {rule.plan.name: rule for rule in before.rules}
 
     def latches(rules: Sequence[RulePlan]) -> tuple[Latches, ...]:
         varied = [variants_of(rule, attributes, today=today) for rule in rules]
-        return tuple(Latches(v.plans[0], period_ns, site_rows, attributes, v) for v in varied)
+        return tuple(
+            Latches(*(plan, period_ns, site_rows, attributes, one), before=known.get(plan.name))
+            for one in varied
+            for plan in one.plans[:1]
+        )
+
+    windows = Windows(plan, bank_columns, number, period_ns) if before is None else before.windows
+    windows.plan = plan
 
     return Bank(
         number=number,
         plan=plan,
         rows=rows,
         sensor=sensor,
-        windows=Windows(plan, bank_columns, number, period_ns),
+        windows=windows,
         attributes=attributes,
         reading_rules=latches(plan.reading_rules),
         pane_rules=latches(plan.pane_rules),
         anomaly=anomalies.get(plan.sort.name),
     )
+
+
+def asks_the_same(before: BankPlan, plan: BankPlan) -> bool:
+    """Other rules, the same windows: what has been kept may be taken over as it stands."""
+    return _without_rules(before) == _without_rules(plan)
+
+
+def _without_rules(plan: BankPlan) -> BankPlan:
+    return replace(plan, reading_rules=(), pane_rules=(), signal_rules=(), reach_ns=0, offset_ns=0)
 
 
 def desk_name(type_name: str, rule: str) -> str:

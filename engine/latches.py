@@ -15,8 +15,15 @@ from numpy.typing import NDArray
 
 from engine.columns import Admitted, AdmittedSeries
 from engine.features import Attributes, ReadingColumns
+from engine.heirs import take_over
 from engine.ranges import Ranges
-from engine.terms import exists_of, stale_of_rows, terms_of_rows, thresholds, verdicts_of
+from engine.terms import (
+    exists_of,
+    stale_of_rows,
+    terms_of_rows,
+    thresholds,
+    verdicts_of,
+)
 from engine.variants import SeenColumns, Variants
 from engine.verdicts import Verdicts
 from kernels import ladder, latch, stage, standing, sweep, vm
@@ -58,6 +65,7 @@ class Latches:
         "site_due_ns",
         "site_of",
         "stale_ns",
+        "term_kinds",
         "terms",
         "thresholds",
         "variants",
@@ -72,24 +80,39 @@ class Latches:
         site_rows: Ints,
         attributes: Attributes | None = None,
         variants: Variants | None = None,
+        *,
+        before: "Latches | None" = None,
     ) -> None:
-        """period_ns int64[rows] of each row's sensor; rows of site k: site_rows[k : k + 2]."""
+        """period_ns int64[rows] of each row's sensor; rows of site k: site_rows[k : k + 2].
+
+        before  the latches of the rule as it was, of the same rows; they are taken over as they
+                stand, and must not be used any more (engine/succession.py)
+        """
         rows = period_ns.size
         self.plan = plan
         self.attributes = attributes
         self.variants = Variants.single(plan, rows) if variants is None else variants
+        plans = self.variants.plans
+        self.exists = sum(1 << g for g in {grade.grade - 1 for p in plans for grade in p.grades})
+        self.kind, self.forced = verdicts_of(plans)
+        self.thresholds = thresholds(plans)
+        self.verdicts: Verdicts | None = None
+        if before is None:
+            self._begin(period_ns, site_rows)
+        else:
+            take_over(self, before, period_ns)
+
+    def _begin(self, period_ns: Ints, site_rows: Ints) -> None:
+        """Nothing has been seen."""
+        rows = period_ns.size
         self.latch = aligned(rows, standing.LATCH)
         self.episode = np.zeros(rows, dtype=standing.EPISODE)
         self.due_ns = np.empty(rows, dtype=np.int64)
         standing.forget(self.latch, self.episode, self.due_ns, 0, rows)
-        self.terms, self.latch["terms"] = terms_of_rows(self.variants, period_ns)
+        self.terms, self.term_kinds, self.latch["terms"] = terms_of_rows(self.variants, period_ns)
         self.stale_ns = stale_of_rows(self.variants, period_ns)
-        plans = self.variants.plans
-        self.exists = sum(1 << g for g in {grade.grade - 1 for p in plans for grade in p.grades})
         # One row for each variant, and the last for rows to which the rule does not apply.
-        self.choice = (self.variants.of % (len(plans) + 1)).astype(np.uint16)
-        self.kind, self.forced = verdicts_of(plans)
-        self.thresholds = thresholds(plans)
+        self.choice = (self.variants.of % (len(self.variants.plans) + 1)).astype(np.uint16)
         # When the first timer of each site ends, or earlier: most sites are never looked at.
         site_count = site_rows.size - 1
         self.site_due_ns = np.full(site_count, FOREVER_NS, dtype=np.int64)
@@ -98,7 +121,6 @@ class Latches:
         # Which rows are awake, for rules on windows; found from the lines.
         self.watch = sweep.watch_of(rows)
         self.is_thorough = self.is_swept = False
-        self.verdicts: Verdicts | None = None
         self.wake()
 
     def wake(self) -> None:

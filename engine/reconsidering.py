@@ -3,7 +3,8 @@
 Thresholds and timings may change while a warning stands. The latches stay, and each is asked once
 what the rule of today makes of the newest reading. What changes thereby, changes at the instant
 from which the new rule judges: the horizon of the site, or the newest reading where that is later.
-No timer of the new rule ends before it, however long it has run already.
+Timers stand still until the new rule has been asked, and no timer of it ends before that instant,
+however long it has run already.
 
 A rule on windows is asked at the next end of a pane, as ever. Where the newest reading does not say
 what the new rule would have compared, the condition is unknown until the next one does.
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 
 from engine.columns import Admitted
 from engine.latches import Changes, Latches
-from kernels import latch, stage, standing
+from kernels import ladder, latch, stage, standing, sweep
 from rules import expression as ex
 from rules.plan import RulePlan
+
+GRADES = 4
 
 Ints = NDArray[np.int64]
 Rows = NDArray[np.intp]
@@ -39,23 +42,72 @@ def reconsider(
     instant_ns  int64[s]         from when on the new rule judges each row
     bounds      two float64[s]   physical range of each sensor
     """
+    is_pane_rule = not rule.plan.is_per_reading
+    if is_pane_rule and before == "":
+        awake = _awake(rule)
+        _hold_back(rule, awake, instant_ns[awake])
+        return  # asked at the next end of a pane
+    is_comparable = before != "" and before == compared(rule.plan)
     line = rule.latch
-    rows = np.flatnonzero(line["seen_ns"] > standing.NEVER_NS)
-    rule.due_ns[...] = standing.NEVER_NS
-    rule.site_due_ns[...] = standing.NEVER_NS
-    if rows.size == 0:
-        return
+    rows = _candidates(rule, is_comparable=is_comparable)
+    rows = rows[line["seen_ns"][rows] > standing.NEVER_NS]
     since_ns = np.maximum(instant_ns[rows], line["seen_ns"][rows])
     moving = line["phase"][rows] != 0
-    last_ns = rule.episode["last_ns"]
-    last_ns[rows[moving]] = np.maximum(last_ns[rows[moving]], since_ns[moving])
-    is_comparable = before != "" and before == compared(rule.plan)
-    if before == compared(rule.plan) == "" and not rule.plan.is_per_reading:
-        return  # asked at the next end of a pane
+    _hold_back(rule, rows[moving], since_ns[moving])
     code = _codes(rule, rows, since_ns, bounds, is_comparable=is_comparable)
     asks = moving | (code & standing.WHEN_TRUE != 0)
     line["code"][rows[~asks]] = code[~asks]
     yield from _apply(rule, rows[asks], since_ns[asks], code[asks])
+    rule.site_due_ns[rule.site_of[rows[asks]]] = standing.NEVER_NS
+    if is_pane_rule:
+        rule.wake()
+
+
+def _candidates(rule: Latches, *, is_comparable: bool) -> Rows:
+    """The rows to which a change of the rule may matter; all others go on as they were.
+
+    Where nothing stands, and the newest reading reaches no threshold of a plain ladder, the rule
+    of today says nothing either: a million such rows are passed over.
+    """
+    line, plans = rule.latch, rule.variants.plans
+    is_plain = all(plan.is_plain_ladder for plan in plans)
+    minds_range = np.any(rule.kind[:, [stage.OVER, stage.UNDER]] != ladder.IGNORED)
+    if not is_comparable or not is_plain or minds_range:
+        return np.arange(line.size)
+    enters = [grade.enter for plan in plans for grade in plan.grades if grade.enter is not None]
+    bounds = [*enters, *(float(np.float32(enter)) for enter in enters)]
+    value = line["value"]
+    reaches = value >= min(bounds) if rule.plan.is_above else value <= max(bounds)
+    return np.flatnonzero(reaches | (line["phase"] != 0))
+
+
+def _hold_back(rule: Latches, rows: Rows, since_ns: Ints) -> None:
+    """Stop the timers of some rows at an instant: whether they go on, the new rule has to say.
+
+    since_ns  int64[m]  from when on the rule judges each row; nothing is dated before it
+    """
+    line = rule.latch
+    # A timer stands still from where its reading has turned stale; one on windows never does.
+    until_ns = since_ns
+    if rule.plan.is_per_reading:
+        until_ns = np.minimum(since_ns, line["seen_ns"][rows] + rule.stale_ns[rows])
+    phase, state, mark_ns = line["phase"][rows], line["state"][rows], line["mark_ns"][rows]
+    for grade in range(GRADES):
+        runs = (phase >> 2 * grade & 1 == 1) & (state >> grade & 1 == 0)
+        mark_ns[runs, grade] = np.maximum(until_ns[runs] - mark_ns[runs, grade], 0)
+        state[runs] |= 1 << grade
+    line["mark_ns"][rows], line["state"][rows] = mark_ns, state
+    last_ns = rule.episode["last_ns"]
+    last_ns[rows] = np.maximum(last_ns[rows], since_ns)
+    rule.due_ns[rows] = standing.NEVER_NS
+    rule.site_due_ns[rule.site_of[rows]] = standing.NEVER_NS
+    rule.watch.soonest_ns[rows // sweep.LANES] = standing.NEVER_NS
+
+
+def _awake(rule: Latches) -> Rows:
+    """Rows of a rule on windows in which something is on, arming or clearing."""
+    words = np.ascontiguousarray(rule.watch.held[:, sweep.AWAKE]).view(np.uint8)
+    return np.flatnonzero(np.unpackbits(words, bitorder="little")[: rule.latch.size])
 
 
 def _codes(

@@ -89,26 +89,36 @@ class Shard:
         meters: Meters,
         anomalies: Mapping[str, Anomaly],
         placed: Sequence[Placed] = (),
+        before: "Shard | None" = None,
     ) -> None:
+        """before: the shard of the same sensors under other rules that ask the same windows; its
+        clock, windows and latches are taken over as they stand (engine/succession.py)."""
         plans = [plan.banks[number] for number in layout.bank_type]
         bank_columns = bank_table(layout, plans)
         self.layout = layout
         self.catalogue = catalogue
         self.settings = settings
         self.meters = meters
-        self.clock = Clock(
-            layout,
-            card_table(layout, plans, catalogue),
-            bank_columns,
-            silence_ns=settings.silence_ns,
-            future_max_ns=settings.future_max_ns,
+        self.clock: Clock = (
+            Clock(
+                layout,
+                card_table(layout, plans, catalogue),
+                bank_columns,
+                silence_ns=settings.silence_ns,
+                future_max_ns=settings.future_max_ns,
+            )
+            if before is None
+            else before.clock
         )
-        self.banks = tuple(
+        self.clock.silence_ns = settings.silence_ns
+        self.clock.future_max_ns = settings.future_max_ns
+        self.banks: tuple[Bank, ...] = tuple(
             make_bank(
                 *(number, bank_plan, layout, catalogue),
                 bank_columns=bank_columns,
                 anomalies=anomalies,
                 today=settings.today,
+                before=None if before is None else before.banks[number],
             )
             for number, bank_plan in enumerate(plans)
         )

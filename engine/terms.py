@@ -18,15 +18,33 @@ Ints = NDArray[np.int64]
 Rows = NDArray[np.integer]
 
 
-def terms_of_rows(variants: Variants, period_ns: Ints) -> tuple[NDArray[np.void], Rows]:
-    """The different terms, and which of them each row has."""
-    pairs = np.stack([variants.of.astype(np.int64), period_ns])
-    kinds, of_row = np.unique(pairs, axis=1, return_inverse=True)
+Kinds = list[tuple[int, int]]
+
+
+def terms_of_rows(variants: Variants, period_ns: Ints) -> tuple[NDArray[np.void], Kinds, Rows]:
+    """The different terms, the variant and period of each, and which of them each row has."""
+    if variants.is_single:
+        periods, of_row = np.unique(period_ns, return_inverse=True)
+        kinds = [(0, period) for period in periods.tolist()]
+    else:
+        pairs = np.stack([variants.of.astype(np.int64), period_ns])
+        found, of_row = np.unique(pairs, axis=1, return_inverse=True)
+        kinds = [(number, period) for number, period in found.T.tolist()]
+    return terms_of(variants, kinds), kinds, of_row
+
+
+def terms_of(variants: Variants, kinds: Kinds) -> NDArray[np.void]:
+    """The terms of some variants at some periods."""
     terms = [
         _terms(variants.plans[max(number, 0)], period, applies=number >= 0)
-        for number, period in kinds.T.tolist()
+        for number, period in kinds
     ]
-    return np.array(terms, standing.TERMS), of_row
+    return np.array(terms, standing.TERMS)
+
+
+def stale_rules(variants: Variants) -> list[int | None]:
+    """What each variant says of how long a reading holds; None: that depends on its period."""
+    return [plan.rule.quality.stale_after_ns for plan in variants.plans]
 
 
 def stale_of_rows(variants: Variants, period_ns: Ints) -> Ints:

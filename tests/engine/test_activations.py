@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.activations import Activations, digest_in, header_of
-from engine.adoption import definition
 from engine.assembly import Assembly, assemble, assemble_kept
 from engine.config import load
+from engine.definitions import definition
 from engine.errors import StoreError
 from tests.engine.plants import MINE
 

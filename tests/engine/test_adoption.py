@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.adoption import adopt, definition, facts_of, retired_of
+from engine.adoption import adopt, facts_of, retired_of
 from engine.anomaly import ModelPlan
 from engine.columns import Readings
+from engine.definitions import definition
 from engine.episodes import Body, Message
 from engine.formats import RECORDS, described
 from engine.shard import Shard

@@ -103,6 +103,31 @@ def test_a_shorter_hold_does_not_end_in_the_past():
     assert told(messages) == [("raised", "blue", 19.0)]
 
 
+def test_a_hold_that_is_over_does_not_raise_what_the_new_rule_would_not():
+    """Whoever shortens a hold and raises the threshold at once must not hear the old threshold."""
+    old, new = plant(hold="1h"), plant("blue: 7, red: 9", "blue: 4, red: 8", hold="3s")
+    shard = old.shard()
+    assert live(old, shard, [6.0] * 20) == []
+    after, messages = swapped(new, shard)
+    assert messages == []
+    assert live(new, after, [6.0] * 20, first=20) == []
+
+
+def test_a_rule_on_windows_is_asked_at_the_next_end_of_a_pane():
+    """Until then nobody knows what it would say of its timers."""
+    old = plant(value="mean(2s)", hold="1h")
+    higher = plant("blue: 7, red: 9", "blue: 4, red: 8", value="mean(2s)", hold="3s")
+    shorter = plant(value="mean(2s)", hold="3s")
+    for new, expected in ((higher, []), (shorter, [("raised", "blue")])):
+        shard = old.shard()
+        assert live(old, shard, [6.0] * 20) == []
+        after, messages = swapped(new, shard)
+        assert messages == []
+        found = told(live(new, after, [6.0] * 10, first=20))
+        assert [event[:2] for event in found] == expected
+        assert all(second >= 17 for _, _, second in found)
+
+
 def test_a_longer_hold_counts_what_has_passed():
     """The value has been high for ten seconds already, whatever the rule was called then."""
     old, new = plant(hold="1h"), plant(hold="15s")
