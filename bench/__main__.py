@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import ledger
 
 # Latency before throughput, whose gigabytes keep the disk busy for a while after it.
-NAMES = ("kernels", "judging", "latency", "throughput", "restart", "replay")
+NAMES = ("kernels", "judging", "groups", "latency", "throughput", "restart", "replay")
 EXIT_MISSED = 99
 
 
@@ -55,6 +55,10 @@ def measure(name: str, *, is_quick: bool, disk: Path | None) -> ledger.Run:
         from bench import judging
 
         return judging.measure(is_quick=is_quick)
+    if name == "groups":
+        from bench import groups
+
+        return groups.measure(is_quick=is_quick)
     if name == "throughput":
         from bench import throughput
 

@@ -39,7 +39,7 @@ Ints = NDArray[np.int64]
 
 NS_PER_S = 1_000_000_000
 # Of those that could belong to a wave, so many must fit it.
-FITTING_SHARE = 0.5
+FITTING_SHARE = 0.6
 # At once: within a quarter of the time that the fastest wave takes across the network, for a true
 # one never reaches four fifths of it in that time; at least two panes of a waveform.
 AT_ONCE_SHARE = 0.25
