@@ -12,7 +12,7 @@ import structlog
 from engine.assembly import Activation, Assembly
 from engine.correlate import Correlate
 from engine.episodes import Message
-from engine.group_adoption import adopt_groups, facts_of_groups
+from engine.group_adoption import adopt_clusters, adopt_groups, facts_of_groups
 from engine.meters import Meters
 from engine.quorum import Report
 from engine.rule_sets import Sets
@@ -82,8 +82,14 @@ class Correlator:
             groups = {} if self.correlate is None else self.correlate.groups
             facts = facts_of_groups(before.groups, before.catalogue)
             status = assembly.config.status
-            for topic, body in adopt_groups(groups, facts, before.columns(), self.retired):
-                messages.append((topic, {**body, "status": status}))
+            clusters = {} if self.correlate is None else self.correlate.clusters
+            said = [
+                *adopt_groups(groups, facts, before.columns(), self.retired),
+                *adopt_clusters(clusters, before.clusters),
+            ]
+            messages += [(topic, {**body, "status": status}) for topic, body in said]
+            if self.correlate is not None and before.catalogue is self.correlate.catalogue:
+                self.correlate.known_ns[...] = before.known_ns
         for shard in sorted(waiting):
             messages += self.advance(shard, waiting[shard][1:])
         return messages

@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.clusters import Clusters
 from engine.desk import courses_in
-from engine.episodes import EXPIRES_AFTER_NS, Message
+from engine.episodes import EXPIRES_AFTER_NS, Body, Message, Subject
 from engine.groups import HOME, TOLD, Groups
 from engine.registry import Catalogue
 from engine.superseding import facts_of_rule, last_words, told_of
@@ -37,16 +38,7 @@ def _facts_of(groups: Groups, catalogue: Catalogue) -> dict[str, object]:
     return {
         **facts_of_rule(groups.group.plan),
         "keys": list(groups.placed.instances.key),
-        "sites": [
-            {
-                "name": subject.site,
-                **subject.site_texts,
-                "division": subject.division,
-                "lat": subject.lat,
-                "lon": subject.lon,
-            }
-            for subject in subjects
-        ],
+        "sites": [_site_of(subject) for subject in subjects],
         "slots": [hashlib.sha256(text.encode()).hexdigest() for text in asked],
         # Edges of signals by the name of the sensor, those of grades by the subject's number.
         "subjects": [
@@ -82,6 +74,50 @@ def adopt_groups(
             one.latches.episode["ordinal"][row] = max(
                 ordinal, int(one.latches.episode["ordinal"][row])
             )
+
+
+def adopt_clusters(
+    clusters: Mapping[str, Clusters], before: Mapping[str, Clusters]
+) -> Iterator[Message]:
+    """Clusters live on where the same is asked of the same stations; elsewhere they end."""
+    for name, old in before.items():
+        new = clusters.get(name)
+        if new is not None and _is_same(old, new):
+            new.restore(old.columns())
+            continue
+        facts = facts_of_rule(old.group.plan)
+        for row in old.stations.taken.tolist():
+            line, episode = old.latches.latch[row], old.latches.episode[row]
+            told = told_of(line, episode, old.desk.conduct.courses.get(row))
+            if told.grade == 0 and line["grade"] == 0:
+                continue
+            subject = old.news.subject(row)
+            body = last_words(facts, _site_of(subject), subject.sensor, line, told)
+            ended_ns = max(int(old.frontier_ns[0]), int(episode["last_ns"]))
+            body |= {"event_time": ended_ns, "expires": ended_ns + EXPIRES_AFTER_NS}
+            yield _addressed(facts, body)
+
+
+def _is_same(one: Clusters, other: Clusters) -> bool:
+    same_stations = np.array_equal(one.stations.sensor, other.stations.sensor)
+    return same_stations and one.group.signals == other.group.signals
+
+
+def _site_of(subject: Subject) -> Facts:
+    return {
+        "name": subject.site,
+        **{str(language): text for language, text in subject.site_texts.items()},
+        "division": subject.division,
+        "lat": subject.lat,
+        "lon": subject.lon,
+    }
+
+
+def _addressed(facts: Facts, body: Body) -> Message:
+    branch = "warning"
+    if facts.get("mode") == "shadow":
+        body["mode"] = branch = "shadow"
+    return f"{branch}/none/{facts['hazard']}/{body['division']}/{body['site']}", body
 
 
 def _adopt(groups: Groups, facts: Facts, saved: Columns, place: Ints) -> None:
@@ -160,10 +196,7 @@ def _end(
         body = last_words(facts, site, key, line[row], told)
         ended_ns = max(int(frontier_ns[row]), int(episode[row]["last_ns"]))
         body |= {"event_time": ended_ns, "expires": ended_ns + EXPIRES_AFTER_NS}
-        branch = "warning"
-        if facts.get("mode") == "shadow":
-            body["mode"] = branch = "shadow"
-        yield f"{branch}/none/{facts['hazard']}/{body['division']}/{body['site']}", body
+        yield _addressed(facts, body)
 
 
 def _map(value: object) -> Facts:
