@@ -22,7 +22,7 @@ Walking with a frame, from the gateway to the siren:
     How does a warning behave towards people?         conduct: courses; desk, boards;
                                                       inhibition, parties
     What may operators do to it?                      acts; obedience; duty
-    What are people told?                             episodes
+    What are people told?                             episodes; sayings beside the value
     Where does a warning become final?                sinks: ledger, positions, content
     Who publishes it, and answers about the past?     publisher, replay
     How does a consumer hear it?                      listen: follower, lines

@@ -1,6 +1,6 @@
 """Boards: the rows of a rule as its desk sees them, who speaks for them and how they are reset."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 
 from engine.courses import Facts, Told
 from engine.episodes import Episodes, Message
-from engine.latches import Latches
+from engine.latches import Changes, Latches
+from engine.sayings import NOTHING, SAYINGS
+from engine.variants import SeenColumns
+from rules.message import Shown
 
 
 class Speaker(Protocol):
@@ -43,12 +46,41 @@ class SensorBoard:
         return _reset(self.latches, row, now_ns)
 
     def facts(self, change: np.void) -> Facts:
-        """What is known of a change that an operator has asked for."""
-        return self.evidence(change, 0.0 if change["blind"] else 1.0)
+        """What is known of a change that an operator has asked for.
 
-    def evidence(self, change: np.void, coverage: float) -> Facts:
+        Of windows nothing: they have moved on since their pane was judged.
+        """
+        known = 0.0 if change["blind"] else 1.0
+        (sayings,) = self.sayings(np.array([change]), None)
+        return self.evidence(change, known, sayings)
+
+    def evidence(self, change: np.void, coverage: float, sayings: Mapping[str, Shown]) -> Facts:
         """What is known of a change."""
-        return self._episodes(change).facts(change, int(self.sensor[change["row"]]), coverage)
+        sensor = int(self.sensor[change["row"]])
+        facts = self._episodes(change).facts(change, sensor, coverage)
+        return {**facts, SAYINGS: sayings} if sayings else facts
+
+    def sayings(
+        self, changes: Changes, columns: SeenColumns | None
+    ) -> Sequence[Mapping[str, Shown]]:
+        """What the message shows beside its value; `columns` is what a pane was judged by."""
+        found: list[Mapping[str, Shown]] = [NOTHING] * changes.size
+        of = np.maximum(self.latches.variants.of[changes["row"]], 0)
+        attributes = self.latches.attributes
+        for number, episodes in enumerate(self.episodes):
+            mine = np.flatnonzero(of == number) if episodes.sayings.nodes else ()
+            if not len(mine):
+                continue
+            said: Sequence[Mapping[str, Shown]] = ()
+            if columns is not None:
+                at = np.searchsorted(columns.measures.rows, changes["row"][mine])
+                said = episodes.sayings.of_pane(columns, at)
+            elif self.latches.plan.is_per_reading:
+                assert attributes is not None, "the rows of a bank have attributes"
+                said = episodes.sayings.of_readings(changes[mine], attributes)
+            for place, one in zip(mine, said, strict=False):
+                found[place] = one
+        return found
 
     def _episodes(self, change: np.void) -> Episodes:
         return self.episodes[max(int(self.latches.variants.of[change["row"]]), 0)]

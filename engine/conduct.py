@@ -211,6 +211,7 @@ class Conduct:
         course.last_ns = now_ns
         if told.grade == 0:
             told.ordinal, told.revision, told.peak = told.ordinal + 1, 0, 0
+            told.began_ns = now_ns
             course.is_demoted = self._is_over_budget(course, now_ns)
         else:
             told.revision += 1
@@ -257,7 +258,10 @@ class Conduct:
         change["revision"], change["event"] = told.revision, event[0]
         change["grade"], change["previous"], change["peak"] = told.grade, previous, told.peak
         change["blind"] = told.is_blind
-        return Told(change, course.more, event[1], told.why, course.is_demoted)
+        return Told(
+            *(change, course.more, event[1], told.why, course.is_demoted),
+            began_ns=told.began_ns,
+        )
 
 
 def _event(told: Mark, grade: int, is_blind: bool) -> int:

@@ -26,6 +26,7 @@ class Told:
     event       its name on the wire
     suppressed  why it is muted; empty where it is not
     is_demoted  the rule has used up its budget and goes on as a shadow
+    began_ns    when the warning was raised
     """
 
     change: np.void
@@ -33,6 +34,7 @@ class Told:
     event: str
     suppressed: str
     is_demoted: bool
+    began_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,10 @@ class Stay:
 
 @dataclass(slots=True)
 class Mark:
-    """What has been told: the episode and its revision, the grade, and why it was muted."""
+    """What has been told: the episode and its revision, the grade, and why it was muted.
+
+    began_ns  when the episode was raised; of one of which nothing was remembered, when it was heard
+    """
 
     ordinal: int = 0
     revision: int = 0
@@ -53,6 +58,7 @@ class Mark:
     peak: int = 0
     is_blind: bool = False
     why: str = ""
+    began_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -93,7 +99,7 @@ class Course:
         if previous == 0:
             mark = Mark(int(change["ordinal"]) - 1)
         mark.peak, mark.is_blind = int(change["peak"]) if previous else 0, bool(is_blinded)
-        now_ns = int(change["event_ns"])
+        now_ns = mark.began_ns = int(change["event_ns"])
         course = cls(previous, mark.is_blind, last_ns=now_ns, told=mark)
         course.since_ns = [now_ns if 0 < step <= previous else None for step in range(GRADES)]
         return course
@@ -106,7 +112,10 @@ class Course:
     def as_list(self) -> list[object]:
         """All fields in order, for msgpack."""
         told = self.told
-        mark = [told.ordinal, told.revision, told.grade, told.peak, told.is_blind, told.why]
+        mark = [
+            *(told.ordinal, told.revision, told.grade, told.peak, told.is_blind, told.why),
+            told.began_ns,
+        ]
         return [
             *(self.grade, self.is_blind, self.value, self.seen_ns, self.last_ns, mark),
             *(self.since_ns, self.is_acknowledged, self.escalated, self.changes_ns),

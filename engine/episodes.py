@@ -18,12 +18,15 @@ import numpy as np
 import structlog
 
 from engine.courses import Told
+from engine.instances import key_of
 from engine.meters import Meters
 from engine.registry import Catalogue
+from engine.sayings import SAYINGS, Sayings
 from rules.grade import Grade
-from rules.message import Messages
+from rules.message import Messages, Written
 from rules.phrases import Language
 from rules.plan import RulePlan
+from rules.vocabulary import KEYS_BY
 
 NS_PER_S = 1_000_000_000
 ID_CHARACTERS = 26
@@ -56,7 +59,7 @@ def episode_id(pack: str, rule: str, subject: str, ordinal: int) -> str:
 class Episodes:
     """Writes the warnings of one rule."""
 
-    __slots__ = ("catalogue", "messages", "meters", "plan", "status")
+    __slots__ = ("catalogue", "keys", "messages", "meters", "plan", "sayings", "status")
 
     def __init__(
         self, plan: RulePlan, catalogue: Catalogue, *, status: str, meters: Meters
@@ -66,6 +69,8 @@ class Episodes:
         self.status = status
         self.meters = meters
         self.messages = Messages(plan.rule)
+        self.sayings = Sayings(plan)
+        self.keys = sorted({*KEYS_BY, *plan.rule.by} - {"sensor", "site"})
 
     def facts(self, change: np.void, sensor: int, coverage: float) -> Body:
         """What is known of one sensor's change: the reading or window behind it, and how much."""
@@ -84,18 +89,7 @@ class Episodes:
         grade = Grade(number).word
         compared = float(change["value"])
         value = self.plan.shown(compared)
-        texts = self.messages.write(
-            grade=grade,
-            event=event,
-            value=value,
-            unit=self.plan.unit,
-            sensor=names.sensor,
-            site=names.site_texts,
-            since_ns=int(change["event_ns"]),
-            attributes=names.attributes,
-        )
-        if texts.problem:
-            self._count_failure(texts.problem)
+        texts = self._texts(told, names, (event, grade, value))
         body: Body = {
             "id": episode_id(rule.pack, rule.id, names.sensor, int(change["ordinal"])),
             "revision": int(change["revision"]),
@@ -127,7 +121,7 @@ class Episodes:
             "evidence": [],
             "coverage": 0.0 if change["blind"] else 1.0,
             "expires": int(change["event_ns"]) + EXPIRES_AFTER_NS,
-            **told.more,
+            **{name: fact for name, fact in told.more.items() if name != SAYINGS},
         }
         if rule.cap is not None:
             body["judged"] = Grade(int(change["grade"])).word
@@ -138,6 +132,25 @@ class Episodes:
         if told.is_demoted or rule.mode == "shadow":
             branch, body["mode"] = "shadow", "shadow"
         return f"{branch}/{grade}/{rule.hazard}/{names.division}/{names.site}", body
+
+    def _texts(self, told: Told, names: "Subject", said: tuple[str, str, float]) -> Written:
+        """What people read; `said` is the event, the grade and the value."""
+        event, grade, value = said
+        texts = self.messages.write(
+            grade=grade,
+            event=event,
+            value=value,
+            unit=self.plan.unit,
+            sensor=names.sensor,
+            site=names.site_texts,
+            since_ns=told.began_ns,
+            attributes=names.attributes,
+            values=self.sayings.kept(told.more),
+            duration_ns=int(told.change["event_ns"]) - told.began_ns,
+        )
+        if texts.problem:
+            self._count_failure(texts.problem)
+        return texts
 
     def _capped(self, told: Told) -> tuple[str, int, int, int]:
         """The event, the grade, the one before and the peak, as they are told under the cap.
@@ -166,6 +179,11 @@ class Episodes:
         sensors, sites = self.catalogue.sensors, self.catalogue.sites
         site = int(sensors.site[sensor])
         lat, lon = float(sites.lat[site]), float(sites.lon[site])
+        own = {
+            name: text
+            for name, texts in sensors.attributes.items()
+            if (text := texts[sensor]) is not None
+        }
         return Subject(
             sensor=sensors.name[sensor],
             site=sites.name[site],
@@ -174,14 +192,18 @@ class Episodes:
             lat=None if np.isnan(lat) else lat,
             lon=None if np.isnan(lon) else lon,
             attributes={
+                **self.keyed(sensor, own),
                 "site": sites.attributes[site],
-                "sensor": {
-                    name: text
-                    for name, texts in sensors.attributes.items()
-                    if (text := texts[sensor]) is not None
-                },
+                "sensor": own,
             },
         )
+
+    def keyed(self, sensor: int, attributes: dict[str, str]) -> dict[str, dict[str, str]]:
+        """What templates may ask of a tank, a basin and the like: its name, and its attributes."""
+        names = {key: key_of(self.catalogue, (key,), sensor) for key in self.keys}
+        return {
+            key: {**attributes, "name": name} for key, name in names.items() if name is not None
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,8 +282,9 @@ class Shard:
             share = columns.coverage()[at].astype(np.float64)
         self.quorum.grade(rule.plan.name, bank.sensor[changes["row"]], changes)
         desk = self.desks[bank.number, rule.plan.name]
-        for change, known in zip(changes, share, strict=True):
-            more = desk.rows.evidence(change, 0.0 if change["blind"] else float(known))
+        sayings = desk.rows.sayings(changes, columns)
+        for change, known, said in zip(changes, share, sayings, strict=True):
+            more = desk.rows.evidence(change, 0.0 if change["blind"] else float(known), said)
             self.told.extend(desk.tell(change, more))
 
     def report(self) -> Report | None:

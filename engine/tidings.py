@@ -13,6 +13,7 @@ from engine.episodes import Body, Episodes, Message, Subject
 from engine.instance_columns import InstanceRows, InstanceState
 from engine.meters import Meters
 from engine.registry import Catalogue
+from engine.sayings import SAYINGS
 from engine.signals import TRUE, UNKNOWN
 from rules import expression as ex
 from rules import intervals
@@ -37,11 +38,17 @@ class Tidings:
     def facts(self, change: np.void) -> Facts:
         """What holds now, when a change happens: evidence, reasons, how much is known."""
         row = int(change["row"])
-        return {
+        facts = {
             "evidence": self.evidence(row),
             "why": self.reasons(change),
             "coverage": 0.0 if change["blind"] else self.state.coverage(row),
         }
+        sayings = self.episodes.sayings
+        if not sayings.nodes:
+            return facts
+        rows = np.array([row], dtype=np.int64)
+        columns = InstanceRows(self.state, rows, int(change["event_ns"]))
+        return {**facts, SAYINGS: sayings.of_instance(columns)}
 
     def write(self, told: Told) -> Message:
         """Write a warning about an instance."""
@@ -86,6 +93,10 @@ class Tidings:
             sites = self.catalogue.sites
             site = int(instances.home[row])
             lat, lon = float(sites.lat[site]), float(sites.lon[site])
+            agreed = self._agreed(row)
+            members = instances.members
+            first = int(members.sensor[members.start[row]]) if members.sensor.size else -1
+            keyed = self.episodes.keyed(first, agreed) if first >= 0 else {}
             self.subjects[row] = Subject(
                 sensor=instances.key[row],
                 site=sites.name[site],
@@ -93,7 +104,7 @@ class Tidings:
                 division=sites.division[site],
                 lat=None if np.isnan(lat) else lat,
                 lon=None if np.isnan(lon) else lon,
-                attributes={"site": sites.attributes[site], "sensor": self._agreed(row)},
+                attributes={**keyed, "site": sites.attributes[site], "sensor": agreed},
             )
         return self.subjects[row]
 

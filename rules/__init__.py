@@ -24,7 +24,7 @@ Which file answers which question, in the order a rule walks through them:
     What would a careful duty officer ask about it?        lint
     What is a rule, a pack, a book?                        pack; pack_text and book read them
     What do rules say of each other, and of sensors?       linking, points
-    What do warnings say?                                  message, phrases
+    What do warnings say?                                  message, phrases; shown, beside the value
     What happens in a rule's inline tests?                 scenario: feeds_text, csv_feed
     What is different between two sets of packs?           changes
     How is a pack laid out?                                canonical

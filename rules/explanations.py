@@ -133,6 +133,14 @@ TEXT_FAULTS: Final = {
         "{{ value | q('%') }}",
         "headline",
     ),
+    "E433": Explanation(
+        "A rule on `value` alone is judged reading by reading, others at ends of panes; a rule on "
+        "one sensor looks at no others. A message shows what is there to be measured, and never "
+        "decides how its rule is judged.",
+        'let: {trend: slope(1h)}\nmessage: {en: {headline: "{{ trend }}"}}',
+        'let: {over: value - 1 %}\nmessage: {en: {headline: "{{ over }}"}}',
+        "rule",
+    ),
     "W401": Explanation(
         "Warnings speak Chinese and English; a live rule needs its title in both.",
         "title: {zh: 甲烷超限}",

@@ -188,7 +188,10 @@ def _member_plan(plan: "RulePlan", name: str, signals: tuple[Signal, ...]) -> "R
 
 
 def tops(plan: "RulePlan") -> Iterator[Node]:
-    """The expressions that an instance is judged by, those of its sequence and cluster, too."""
+    """The expressions that an instance is judged by, those of its sequence and cluster, too.
+
+    Last what its message shows beside the value: that is to be known as well.
+    """
     rule = plan.rule
     for grade in plan.grades:
         yield grade.when
@@ -202,6 +205,7 @@ def tops(plan: "RulePlan") -> Iterator[Node]:
             yield rule.sequence.reset
     if rule.cluster is not None:
         yield ex.Vote("any", Members(is_cluster=True), rule.cluster.when, rule.place)
+    yield from rule.shown.values()
 
 
 def _signals(node: Node, rule: Rule) -> Iterator[Signal]:

@@ -4,8 +4,11 @@ from rules import expression as ex
 from rules.errors import Faults, Place
 from rules.fields import Fields
 from rules.grade import Grade
+from rules.graded import conditions_of, features_of, grades_of
+from rules.needs import asks_calendar
 from rules.pack import Rule
 from rules.scenario import At, Events, Lead, Scenario
+from rules.shown import unmeasured
 from rules.units import NS_PER_S
 from rules.vocabulary import DATA_FEATURES
 from rules.yaml_text import MapNode, Node
@@ -23,6 +26,7 @@ def look_through(rule: Rule, fields: Fields, faults: Faults) -> None:
     _ask_about_silence(rule, fields, faults)
     _ask_about_tests(rule, fields, faults)
     _ask_about_reach(rule, fields, faults)
+    _refuse_unmeasured(rule, fields, faults)
 
 
 def _refuse_model_alone(rule: Rule, fields: Fields, faults: Faults) -> None:
@@ -95,6 +99,20 @@ def _one_of(found: list[bool | None]) -> bool | None:
     if True in found:
         return True
     return False if False in found else None
+
+
+def _refuse_unmeasured(rule: Rule, fields: Fields, faults: Faults) -> None:
+    """What a message shows must be measured where the rule is judged."""
+    graded = grades_of(rule) if rule.shown else ()
+    of_panes = any(f.name != "value" for f in features_of(graded))
+    is_per_reading = not of_panes and not asks_calendar(conditions_of(graded))
+    for name in unmeasured(rule, is_per_reading=is_per_reading):
+        faults.add(
+            "E433",
+            fields.key_place("message"),
+            f"the message shows `{name}`, which is not measured where this rule is judged",
+            remedy="a rule on `value` alone shows `value`; one on a sensor shows that sensor only",
+        )
 
 
 def _ask_about_times(rule: Rule, fields: Fields, faults: Faults) -> None:

@@ -14,13 +14,22 @@ from typing import TYPE_CHECKING
 from jinja2 import Template, TemplateError
 
 from rules.grade import GRADE_NAMES, Grade
-from rules.phrases import LANGUAGES, Colour, Language, Quantity, Record, environment
+from rules.phrases import (
+    LANGUAGES,
+    NO_DATA,
+    Colour,
+    Language,
+    Quantity,
+    Record,
+    environment,
+    spoken,
+)
 from rules.units import NS_PER_S
 
 if TYPE_CHECKING:
     from rules.pack import Rule
 
-# A value and its unit, or a text.
+# A value and its unit (or what else it is: rules/phrases.py), or a text; empty: unknown.
 Shown = tuple[float, str] | str
 NOTHING: Mapping[str, Shown] = MappingProxyType({})
 
@@ -165,7 +174,9 @@ class Messages:
             key: Record(texts) for key, texts in attributes.items() if key not in ("sensor", "site")
         }
         shown = {
-            name: said if isinstance(said, str) else Quantity(said[0], said[1], language)
+            name: (said or NO_DATA[language])
+            if isinstance(said, str)
+            else spoken(said[0], said[1], language)
             for name, said in facts.values.items()
         }
         return {

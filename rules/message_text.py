@@ -5,7 +5,7 @@ template looks at must exist; what a template may cost is bounded by its length.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -18,7 +18,7 @@ from rules.grade import Grade, read_grade
 from rules.message import Message
 from rules.pack import Input
 from rules.phrases import FILTERS, JINJA_FILTERS, LANGUAGES, Language, environment
-from rules.units import NUMBER, SHARES, Dimension, UnitError, describe, read_unit
+from rules.units import DURATION, NUMBER, SHARES, Dimension, UnitError, describe, read_unit
 from rules.vocabulary import ADVICE, KEYS_BY, MESSAGE, WORDING
 from rules.yaml_text import MapNode, Node, TextNode
 
@@ -61,11 +61,15 @@ LANGUAGE_NAMES = {"zh": "Chinese", "en": "English"}
 
 @dataclass(slots=True)
 class MessageDraft:
-    """A message while it is read; `names` are those used in each language's headline."""
+    """A message while it is read; `names` are those used in each language's headline.
+
+    dimensions  of the inputs and `let` that have one value; None where it is no quantity
+    sets        inputs and `let` that have many, or none
+    """
 
     faults: Faults
-    lets: frozenset[str]
-    inputs: dict[str, Dimension]
+    dimensions: dict[str, Dimension | None]
+    sets: frozenset[str]
     dimension: Dimension | None
     keys: frozenset[str] = frozenset()
     attributes: set[tuple[str, str]] = field(default_factory=set)
@@ -74,19 +78,26 @@ class MessageDraft:
 
 
 def read_message(
-    node: Node | None, checker: Checker, dimension: Dimension | None, faults: Faults
+    node: Node | None,
+    checker: Checker,
+    dimension: Dimension | None,
+    faults: Faults,
+    *,
+    lets: Mapping[str, Dimension | None],
 ) -> Message:
     """Read a message; an empty one where the rule has none.
 
-    `dimension` is that of the value the rule shows, None where it is not known.
+    `dimension` is that of the value the rule shows, None where it is not known; `lets` those of
+    its `let` that are of one value, None where they are no quantities.
     """
     headline: dict[Language, str] = {}
     advice: dict[Language, dict[Grade | None, str]] = {}
     impact: dict[Language, str] = {}
-    inputs = {name: known.scale.unit.dimension for name, known in _inputs(checker).items()}
-    draft = MessageDraft(
-        faults, frozenset(checker.lets), inputs, dimension, RECORDS | _keys(checker)
-    )
+    known = {name: one.scale.unit.dimension for name, one in _inputs(checker).items()}
+    many = {*checker.many, *checker.sets}
+    alone = {name: known[name] for name in known if name not in many}
+    sets = frozenset({*known, *checker.lets} - {*alone, *lets})
+    draft = MessageDraft(faults, {**alone, **lets}, sets, dimension, RECORDS | _keys(checker))
     error_count = len(faults.errors())
     fields = Fields.open(node, MESSAGE, faults)
     for language in LANGUAGES:
@@ -221,10 +232,17 @@ def _place(word: str, node: TextNode) -> Place:
 
 
 def _check_name(name: str, node: TextNode, draft: MessageDraft) -> None:
-    if name in draft.lets or name in draft.inputs:
+    if name in draft.dimensions:
         draft.used.add(name)
+    elif name in draft.sets:
+        draft.faults.add(
+            "E210",
+            _place(name, node),
+            f"`{name}` is a set (several sensors), and a message shows one value",
+            remedy="name what it shows: `let: {highest: " + name + ".max_of(value)}`",
+        )
     elif name not in NAMES | draft.keys:
-        known = {*NAMES, *draft.lets, *draft.inputs, "sensor", "site"}
+        known = {*NAMES, *draft.dimensions, "sensor", "site"}
         remedy = did_you_mean(name, known)
         message = f"unknown name `{name}` in a message"
         draft.faults.add("E431", _place(name, node), message, remedy=remedy)
@@ -240,7 +258,7 @@ def _check_attribute(part: nodes.Getattr, node: TextNode, draft: MessageDraft) -
         return
     elif base.name == "grade" and part.attr in GRADE_PARTS:
         return
-    elif base.name in NAMES or base.name in draft.lets or base.name in draft.inputs:
+    elif base.name in NAMES or base.name in draft.dimensions or base.name in draft.sets:
         remedy = "`grade.zh` and `grade.en` are its words" if base.name == "grade" else ""
         message = f"`{base.name}` has no `.{part.attr}`"
     else:
@@ -255,6 +273,16 @@ def _check_filter(part: nodes.Filter, node: TextNode, draft: MessageDraft) -> No
         remedy = did_you_mean(part.name, KNOWN_FILTERS)
         place = _place(part.name, node)
         faults.add("E432", place, f"unknown filter `{part.name}`", remedy=remedy)
+        return
+    name = part.node.name if isinstance(part.node, nodes.Name) else ""
+    dimension = draft.dimension if name == "value" else draft.dimensions.get(name)
+    if part.name == "dur" and dimension not in (None, DURATION):
+        faults.add(
+            "E432",
+            _place(part.name, node),
+            f"`{name}` is {describe(dimension or NUMBER)}, and no duration",
+            remedy="use `q` with a unit of its own kind",
+        )
         return
     values = [argument.value for argument in part.args if isinstance(argument, nodes.Const)]
     if part.name in FILTERS and not _arguments_fit(part, values):
@@ -271,8 +299,6 @@ def _check_filter(part: nodes.Filter, node: TextNode, draft: MessageDraft) -> No
     except UnitError as problem:
         faults.add("E201", place, str(problem), remedy=problem.remedy)
         return
-    name = part.node.name if isinstance(part.node, nodes.Name) else ""
-    dimension = draft.dimension if name == "value" else draft.inputs.get(name)
     is_share = dimension == NUMBER and unit.dimension == SHARES
     if name and not is_share and dimension not in (None, unit.dimension):
         faults.add(

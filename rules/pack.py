@@ -297,6 +297,8 @@ class Rule:
     area_buffer_m: float | None = None
     # A rule marked `safety` is never demoted by its budget.
     is_safety: bool = False
+    # What its message shows beside the value, by the names in its templates (rules/shown.py).
+    shown: Mapping[str, Node] = field(default_factory=dict)
     # Late readings revise what was said (event `revised`) instead of being left out.
     revises: bool = False
     written: Written | None = field(default=None, compare=False, repr=False)

@@ -18,7 +18,8 @@ from typing import Literal
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from rules.units import NS_PER_S, NUMBER, SHARES, Scale, UnitError, read_unit
+from rules.grade import Grade
+from rules.units import DURATION, NS_PER_S, NUMBER, SHARES, Scale, UnitError, read_unit
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
@@ -26,6 +27,13 @@ FILTERS = ("q", "dur", "pct", "time")
 JINJA_FILTERS = ("upper", "lower", "title", "trim", "default")
 NEVER: dict[Language, str] = {"zh": "不会", "en": "never"}
 NO_DATA: dict[Language, str] = {"zh": "无数据", "en": "no data"}
+YES_NO: dict[Language, tuple[str, str]] = {"zh": ("否", "是"), "en": ("no", "yes")}
+# In the place of a unit, for numbers that are no quantities.
+GRADE, TRUTH, SEASON = "grade", "truth", "season"
+SEASONS: dict[Language, tuple[str, ...]] = {
+    "zh": ("春季", "夏季", "秋季", "冬季"),
+    "en": ("spring", "summer", "autumn", "winter"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,8 @@ class Quantity:
 
     def write(self, unit: str, digits: int | None) -> str:
         """The value in `unit`: `digits` after the point, or three significant ones."""
+        if self.value == math.inf and read_unit(self.unit or "1").dimension == DURATION:
+            return NEVER[self.language]
         if not math.isfinite(self.value):
             return NO_DATA[self.language]
         value = self.value
@@ -63,6 +73,35 @@ class Colour:
 
     def __str__(self) -> str:
         return self.en
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Something that is known or not and has a word for it; true where a condition holds."""
+
+    word: str
+    is_so: bool
+
+    def __str__(self) -> str:
+        return self.word
+
+    def __bool__(self) -> bool:
+        return self.is_so
+
+
+def spoken(value: float, word: str, language: Language) -> Quantity | Colour | Said:
+    """A number as a template sees it; `word` is its unit, or says what else it is."""
+    if word not in (GRADE, TRUTH, SEASON):
+        return Quantity(value, word, language)
+    if not math.isfinite(value):
+        return Said(NO_DATA[language], False)
+    number = int(value)
+    if word == GRADE:
+        grade = Grade(number)
+        return Colour(grade.zh, grade.en)
+    if word == TRUTH:
+        return Said(YES_NO[language][number], number == 1)
+    return Said(SEASONS[language][number], True)
 
 
 class Record:

@@ -28,6 +28,7 @@ from rules.needs import (
 )
 from rules.overriding import settle
 from rules.pack import Book, Rule
+from rules.shown import shown_features
 from rules.units import read_unit
 
 NS_PER_S = 1_000_000_000
@@ -327,9 +328,12 @@ def variant_plan(plan: RulePlan, rule: Rule) -> RulePlan:
 def rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
     """What a rule asks for; its features are those of all its overrides."""
     grades = grades_of(rule)
-    settled = (settle(rule, [override])[0] for override in rule.overrides)
-    varied = [grades_of(other) for other in settled if other is not None]
-    features = tuple(dict.fromkeys(f for some in (grades, *varied) for f in features_of(some)))
+    settled = [settle(rule, [override])[0] for override in rule.overrides]
+    others = [other for other in settled if other is not None]
+    varied = [grades_of(other) for other in others]
+    judged = tuple(dict.fromkeys(f for some in (grades, *varied) for f in features_of(some)))
+    shown = (f for one in (rule, *others) for f in shown_features(one))
+    features = tuple(dict.fromkeys((*judged, *shown)))
     value = rule.ladder.value if rule.ladder is not None else shown_value(grades)
     is_plain = (
         rule.ladder is not None
@@ -346,7 +350,7 @@ def rule_plan(rule: Rule, version: str, digest: str) -> RulePlan:
         value=value,
         unit=rule.ladder.shown if rule.ladder else ex.unit_of(value, rule.input.scale),
         is_per_reading=rule.is_local
-        and all(feature.name == "value" for feature in features)
+        and all(feature.name == "value" for feature in judged)
         and not any(asks_calendar(conditions_of(some)) for some in (grades, *varied)),
         is_plain_ladder=is_plain,
         is_above=rule.ladder is None or rule.ladder.direction == "above",

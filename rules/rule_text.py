@@ -27,6 +27,7 @@ from rules.message_text import read_message
 from rules.override_text import read_overrides
 from rules.pack import NO_INPUT, Input, Rule, Suppression, Written
 from rules.scenario_text import read_scenarios
+from rules.shown import shown_nodes
 from rules.units import Dimension
 from rules.vocabulary import MODES, RULE
 from rules.yaml_text import MapNode, Node, TextNode
@@ -77,18 +78,30 @@ def read_rule(
         grading_text.check_ladder(drafts.grading.ladder)
     shown = _shown_dimension(drafts.grading, checker) if is_settled else None
     rule = _plain(fields, drafts, checker, pack)
-    message = read_message(fields.node_of("message"), checker, shown, faults)
+    message = read_message(
+        fields.node_of("message"), checker, shown, faults, lets=_told_lets(drafts, checker)
+    )
     if faults.errors():
         return None
     kept = tuple(entry for entry in node.entries if entry[0].text not in ("overrides", "tests"))
     alone = MapNode(kept, node.source, node.start, node.end)
     written = Written(alone, partial(_read_again, pack=pack, macros=macros))
     rule = _with_nodes(changed(rule, message=message, written=written), drafts, checker)
+    rule = changed(rule, shown=shown_nodes(rule))
     lint.look_through(rule, fields, faults)
     items = fields.items("overrides")
     if items and not faults.errors():
         rule = changed(rule, overrides=read_overrides(items, rule, faults, today=today))
     return None if faults.errors() else rule
+
+
+def _told_lets(drafts: Drafts, checker: Checker) -> dict[str, Dimension | None]:
+    """The dimension of what each `let` is, for its message; None where it is no quantity."""
+    return {
+        name: checker.solver.dimension(draft) if draft.sort == "quantity" else None
+        for name, draft in drafts.lets.items()
+        if draft is not None and draft.sort != "set"
+    }
 
 
 def _read_again(node: MapNode, faults: Faults, *, pack: str, macros: Macros) -> Rule | None:

@@ -235,6 +235,50 @@ def test_the_names_a_message_shows_are_known_before_it_is_sent(tmp_path: Path) -
         "let: {smooth: mean(5m)}\n"
         'message: {zh: {headline: "{{ smooth }} {{ value }}", advice: "{{ sensor.place }}"}}'
     )
-    found = only_rule(tmp_path, pack_text(message)).message
+    levels = "blue: {when: mean(1m) >= 1 %}"
+    rule = only_rule(tmp_path, pack_text(message, levels=levels))
+    found = rule.message
     assert found.names == {"smooth"}
     assert found.attributes == {("sensor", "place")}
+    assert rule.shown == {"smooth": rule.lets["smooth"]}
+
+
+def test_what_a_message_shows_is_measured_where_its_rule_is_judged(tmp_path: Path) -> None:
+    """A template that asked for a window would turn a reading's rule into a slower one."""
+    shows = 'message: {zh: {headline: "{{ a }}"}, en: {headline: "{{ a }}"}}'
+    for a, levels, found in (
+        ("mean(5m)", "blue: {when: value >= 1 %}", ["E433"]),
+        ("mean(5m)", "blue: {when: mean(1m) >= 1 %}", []),
+        ("value - 1 %", "blue: {when: value >= 1 %}", []),
+        ("neighbours(5 km).max_of(value)", "blue: {when: mean(1m) >= 1 %}", ["E433"]),
+    ):
+        text = pack_text(f"let: {{a: '{a}'}}\n{shows}", levels=levels)
+        assert codes(load_text(tmp_path, text).faults) == found, a
+
+
+def test_a_message_shows_one_value_of_a_set(tmp_path: Path) -> None:
+    rule = (
+        "inputs: {gas: {type: methane, unit: '%', many: true}}\ninput_: x\nby: [tank]\n"
+        'message: {zh: {headline: "{{ gas }}"}, en: {headline: "{{ gas }}"}}'
+    ).replace("input_: x\n", "")
+    text = pack_text(rule, levels="blue: {when: gas.any(value >= 1 %)}")
+    text = text.replace('    input: {type: methane, unit: "%", period: 5s}\n', "")
+    assert codes(load_text(tmp_path, text).faults) == ["E210", "E210"]
+
+
+def test_units_of_what_a_message_shows_are_checked(tmp_path: Path) -> None:
+    """A trend told in metres would be believed."""
+    shows = 'message: {{zh: {{headline: "{0}"}}, en: {{headline: "{0}"}}}}'
+    for template, found in (
+        ("{{ up | q('%/min') }}", []),
+        ("{{ up | q('%') }}", ["E432", "E432"]),
+        ("{{ up | dur }}", ["E432", "E432"]),
+        ("{{ left | dur }}", []),
+        ("{{ left | q('h') }}", []),
+        ("{{ left | q('m') }}", ["E432", "E432"]),
+        ("{{ value | dur }}", ["E432", "E432"]),
+        ("{{ duration | dur }}", ["W435"]),
+    ):
+        lets = "let: {up: slope(5m), left: 'time_to(2 %, trend=5m)'}\n"
+        text = pack_text(lets + shows.format(template), levels="blue: {when: mean(1m) >= 1 %}")
+        assert codes(load_text(tmp_path, text).faults) == found, template
