@@ -34,7 +34,7 @@ def _span_ns(context: click.Context, option: click.Parameter, text: str) -> int:
         raise click.BadParameter(message, context, option) from None
 
 
-@click.command("replay")
+@click.command("replay", short_help="Play a journal again, with any rules.")
 @click.argument("journal", type=FOLDER)
 @click.option("--config", type=FILE, help="The engine.yaml: catalogue, rules, clock, models.")
 @click.option("--catalogue", type=FOLDER, help="A catalogue, where there is no engine.yaml.")
@@ -106,7 +106,7 @@ def replay(
     return _function("engine.replaying:replay")(journal, options)
 
 
-@click.command("plan")
+@click.command("plan", short_help="Say what other rules would change, before they do.")
 @click.argument("new", type=EXISTING, nargs=-1, required=True)
 @click.option("--config", type=FILE, required=True, help="The engine.yaml with the rules of today.")
 @click.option("--data", type=FOLDER, help="The data folder; by default that of the engine.yaml.")
@@ -130,7 +130,7 @@ def plan(
     return _function("engine.planning:plan")(new, config, data, days=days, as_json=as_json)
 
 
-@click.command("explain")
+@click.command("explain", short_help="Say what a code means, or why, and why not, a rule warned.")
 @click.argument("words", nargs=-1, required=True, metavar="WHAT…")
 @click.option("--config", type=FILE, help="The engine.yaml, for warnings and rules.")
 @click.option("--data", type=FOLDER, help="The data folder; by default that of the engine.yaml.")
@@ -167,7 +167,7 @@ def explain(
     return _function("engine.explaining:explain")(words, options)
 
 
-@click.command("test")
+@click.command("test", short_help="Run the tests that rule packs carry.")
 @click.argument("paths", type=EXISTING, nargs=-1, required=True)
 @click.option("--run", "match", default="", metavar="TEXT", help="Only tests named so.")
 @click.option(
@@ -225,7 +225,7 @@ def test(
     return _function("engine.trying:test")(packs_in(paths), options)
 
 
-@click.command("fmt")
+@click.command("fmt", short_help="Lay out rule packs alike.")
 @click.argument("paths", type=EXISTING, nargs=-1, required=True)
 @click.option("--check", "is_check", is_flag=True, help="Change nothing; end with 1 if it would.")
 @click.option("--diff", "is_diff", is_flag=True, help="As --check, and show what would change.")
@@ -234,14 +234,14 @@ def fmt(paths: tuple[Path, ...], *, is_check: bool, is_diff: bool) -> int:
     return _function("engine.formatting:fmt")(paths, is_check=is_check, is_diff=is_diff)
 
 
-@click.command("schema")
+@click.command("schema", short_help="Print the JSON Schema of rule packs, for editors.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write it here.")
 def schema(out: Path | None) -> int:
     """Print the JSON Schema of rule packs, for completion and hover texts in editors."""
     return _function("engine.reference:schema")(out)
 
 
-@click.command("reference")
+@click.command("reference", short_help="Write the pages of all keys, features, units and codes.")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--check", "is_check", is_flag=True, help="Write nothing; end with 1 if stale.")
 def reference(folder: Path, *, is_check: bool) -> int:

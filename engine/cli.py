@@ -108,7 +108,7 @@ def tocsin() -> None:
     """Tocsin: sensor readings in, graded warnings out."""
 
 
-@tocsin.command("run")
+@tocsin.command("run", short_help="Run an engine.")
 @click.argument("config", type=EXISTING)
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", callback=_assignment,
               help="Replace one value of the file; repeatable; KEY may be dotted.")  # fmt: skip
@@ -120,7 +120,7 @@ def run_(config: Path, sets: tuple[str, ...], data: Path | None, until_idle: flo
     return _function("run")(config, sets, data, until_idle)
 
 
-@tocsin.command("check")
+@tocsin.command("check", short_help="Find every fault of configurations, catalogues and packs.")
 @click.argument("paths", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", callback=_assignment,
               help="Replace one value of an engine.yaml; repeatable.")  # fmt: skip
@@ -141,7 +141,7 @@ def check_(
     return _function("check")(paths, sets, deny_warnings=deny_warnings, form=form, language=lang)
 
 
-@tocsin.command("feed")
+@tocsin.command("feed", short_help="Send a recording as a gateway.")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--catalogue", type=click.Path(path_type=Path, exists=True, file_okay=False),
               required=True, help="Folder with the gateway's manifest.")  # fmt: skip
@@ -209,7 +209,7 @@ def feed_(
     return _function("feed")(file, options)
 
 
-@tocsin.command("listen")
+@tocsin.command("listen", short_help="Show warnings as they come, without holes.")
 @click.option("--warnings", default="tcp://127.0.0.1:7701", show_default=True)
 @click.option("--replay", default="tcp://127.0.0.1:7702", show_default=True)
 @click.option("--from", "from_seq", type=click.IntRange(0), metavar="SEQ",
@@ -243,7 +243,7 @@ def listen_(
     )
 
 
-@tocsin.command("demo")
+@tocsin.command("demo", short_help="Show engine, gateways and a consumer in one command.")
 @click.option("--seconds", type=click.FloatRange(min=1), help="End by itself with a summary.")
 @click.option("--data", type=FOLDER, help="Keep the journal here instead of a temporary folder.")
 def demo_(seconds: float | None, data: Path | None) -> int:
@@ -251,7 +251,7 @@ def demo_(seconds: float | None, data: Path | None) -> int:
     return _function("demo")(seconds, data)
 
 
-@tocsin.command("warmup")
+@tocsin.command("warmup", short_help="Compile all kernels, once.")
 def warmup_() -> int:
     """Compile all kernels into the cache, so that the first start is as fast as any."""
     return _function("warmup")()
@@ -261,7 +261,7 @@ for command in (*author_cli.COMMANDS, *operator_cli.COMMANDS, *duty_cli.COMMANDS
     tocsin.add_command(command)
 
 
-@tocsin.command("version")
+@tocsin.command("version", short_help="Print versions, for reports.")
 def version_() -> int:
     """Print the versions of Tocsin and of what it rests on."""
     from importlib.metadata import PackageNotFoundError, version

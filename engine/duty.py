@@ -26,6 +26,7 @@ def act(http: str, wish: dict[str, object]) -> int:
         text = refusal.read().decode(errors="replace").strip()
         raise UsageError(text or f"the engine refused: {refusal.code}") from None
     except OSError as problem:
-        text = f"no engine answers at {http}: {problem}"
+        reason = getattr(problem, "reason", problem)
+        text = f"no engine answers at {http}: {getattr(reason, 'strerror', None) or reason}"
         raise UnreachableError(text) from None
     return EXIT_OK

@@ -10,9 +10,13 @@ import click
 
 NS_PER_S: Final = 1_000_000_000
 HTTP = click.option(
-    "--http", default="127.0.0.1:7710", show_default=True, help="The engine's operations port."
+    "--http",
+    default="127.0.0.1:7710",
+    show_default=True,
+    metavar="HOST:PORT",
+    help="Where the engine answers.",
 )
-WHO = click.option("--who", default="", help="Who does it; your login by default.")
+WHO = click.option("--who", default="", metavar="NAME", help="Who does it; your login by default.")
 
 
 def _span_s(context: click.Context, parameter: click.Parameter, text: str) -> float:
@@ -35,10 +39,10 @@ def _hand_over(
     return act(http, {**wish, "who": who or getpass.getuser()})
 
 
-@click.command("shelve")
+@click.command("shelve", short_help="Take a warning off the board for a while.")
 @click.argument("target", metavar="PACK/RULE@KEY")
 @click.argument("seconds", metavar="DURATION", callback=_span_s)
-@click.option("--reason", required=True, help="Why; it goes into the journal.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it goes into the journal.")
 @WHO
 @HTTP
 def shelve(target: str, seconds: float, reason: str, who: str, http: str) -> int:
@@ -50,7 +54,7 @@ def shelve(target: str, seconds: float, reason: str, who: str, http: str) -> int
     return _hand_over("shelve", target, http, who, seconds=seconds, reason=reason)
 
 
-@click.command("unshelve")
+@click.command("unshelve", short_help="Put a shelved warning back on the board.")
 @click.argument("target", metavar="PACK/RULE@KEY")
 @WHO
 @HTTP
@@ -59,7 +63,7 @@ def unshelve(target: str, who: str, http: str) -> int:
     return _hand_over("unshelve", target, http, who)
 
 
-@click.command("acknowledge")
+@click.command("acknowledge", short_help="Say that somebody has seen a warning.")
 @click.argument("target", metavar="PACK/RULE@KEY")
 @WHO
 @HTTP
@@ -68,9 +72,9 @@ def acknowledge(target: str, who: str, http: str) -> int:
     return _hand_over("acknowledge", target, http, who)
 
 
-@click.command("reset")
+@click.command("reset", short_help="Let a latched grade go.")
 @click.argument("target", metavar="PACK/RULE@KEY")
-@click.option("--reason", required=True, help="Why; it goes into the journal.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it goes into the journal.")
 @WHO
 @HTTP
 def reset(target: str, reason: str, who: str, http: str) -> int:
@@ -78,10 +82,10 @@ def reset(target: str, reason: str, who: str, http: str) -> int:
     return _hand_over("reset", target, http, who, reason=reason)
 
 
-@click.command("maintenance")
+@click.command("maintenance", short_help="Say that a site is being worked on for a while.")
 @click.argument("target", metavar="SITE|PACK/RULE@KEY")
 @click.argument("seconds", metavar="DURATION", callback=_span_s)
-@click.option("--reason", required=True, help="Why; it goes into the journal.")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; it goes into the journal.")
 @WHO
 @HTTP
 def maintenance(target: str, seconds: float, reason: str, who: str, http: str) -> int:
@@ -89,7 +93,7 @@ def maintenance(target: str, seconds: float, reason: str, who: str, http: str) -
     return _hand_over("maintenance", target, http, who, seconds=seconds, reason=reason)
 
 
-@click.command("resume")
+@click.command("resume", short_help="Say that the work on a site is over.")
 @click.argument("target", metavar="SITE|PACK/RULE@KEY")
 @WHO
 @HTTP

@@ -122,9 +122,13 @@ def _is(happening: Happening, body: Body) -> bool:
 
 def told(bodies: Sequence[Body]) -> str:
     """Events as packs write them: `raised orange @3m05s`."""
-    return ", ".join(
-        f"{body['event']} {body['grade']} @{clock(since_start_ns(body))}" for body in bodies
-    )
+    return ", ".join(f"{_change(body)} @{clock(since_start_ns(body))}" for body in bodies)
+
+
+def _change(body: Body) -> str:
+    """The event, and the grade it leads to; what is cleared leads to none."""
+    event = str(body["event"])
+    return event if event == "cleared" else f"{event} {body['grade']}"
 
 
 def clock(time_ns: int) -> str:

@@ -41,7 +41,8 @@ def fmt(paths: Sequence[Path], *, is_check: bool, is_diff: bool) -> int:
             click.echo(f"changed {path}")
     verb = "would change" if is_check or is_diff else "changed"
     refusals = f", {refused} not laid out" if refused else ""
-    click.echo(f"{count} packs, {changed} {verb}{refusals}", err=True)
+    plural = "" if count == 1 else "s"
+    click.echo(f"{count} pack{plural}, {changed} {verb}{refusals}", err=True)
     if refused:
         return EXIT_USAGE
     return EXIT_FINDINGS if changed and (is_check or is_diff) else EXIT_OK

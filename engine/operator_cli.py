@@ -11,7 +11,7 @@ import click
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@click.command("reload")
+@click.command("reload", short_help="Have a running engine load its rules anew.")
 @click.argument("config", type=FILE, required=False)
 @click.option("--http", "address", metavar="HOST:PORT", help="Where the engine answers.")
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")
@@ -26,7 +26,7 @@ def reload_(config: Path | None, address: str | None, *, as_json: bool) -> int:
     return reload(address, config, as_json=as_json)
 
 
-@click.command("status")
+@click.command("status", short_help="Show which rules judge in a running engine.")
 @click.argument("config", type=FILE, required=False)
 @click.option("--http", "address", metavar="HOST:PORT", help="Where the engine answers.")
 @click.option("--json", "as_json", is_flag=True, help="The answer as JSON.")

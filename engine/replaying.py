@@ -183,7 +183,7 @@ def headings(findings: Findings) -> list[Text]:
     what = (
         f"{moment(run.first_ns)} to {moment(run.last_ns)} UTC, "
         f"{span_text(run.last_ns - run.first_ns)} · {count_text(run.reading_count)} readings "
-        f"of {heard} sensors · {count_text(run.tick_count)} ticks"
+        f"of {heard} sensor{'' if heard == '1' else 's'} · {count_text(run.tick_count)} ticks"
     )
     packs = ", ".join(f"{pack.name} {pack.version}" for pack in assembly.book.packs)
     took_s = max(run.took_s, 1e-9)

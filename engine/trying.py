@@ -188,6 +188,6 @@ def _sum(tally: Tally, took_s: float) -> Text:
         noticed = tally.mutants - tally.survivors
         line.append(f", {noticed} of {tally.mutants} changes noticed", "")
     if tally.holes:
-        line.append(f", {tally.holes} holes in the tests", "yellow")
+        line.append(f", {tally.holes} hole{'s' if tally.holes > 1 else ''} in the tests", "yellow")
     line.append(f" ({took_s:.1f} s)", "dim")
     return line

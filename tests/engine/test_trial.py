@@ -61,7 +61,7 @@ def test_what_holds_passes(expect):
         ("{between: [2m, 3m], transitions: 2}", "expected 2 changes, found 1: raised orange"),
         (
             "{events: [raised orange @2m11s, cleared @17m]}",
-            "raised orange @2m10s, cleared none @17m",
+            "raised orange @2m10s, cleared @17m",
         ),
         ("{events: []}", "the events were: raised orange"),
     ],
