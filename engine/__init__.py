@@ -61,6 +61,7 @@ Around the walk:
                                                       instance_account; clauses
     What does a code mean?                            explain: pages, titles_zh; nearest
     What does the reference say?                      reference
+    Who answers an editor?                            language_server
     What can be seen in a minute?                     demo, plant
     What ends a command, and with which code?         errors
     How is the engine, and who is told?               meters, operations, notify, logs, progress,

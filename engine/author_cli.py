@@ -249,4 +249,10 @@ def reference(folder: Path, *, is_check: bool) -> int:
     return _function("engine.reference:reference")(folder, is_check=is_check)
 
 
-COMMANDS: Final = (explain, fmt, plan, reference, replay, schema, test)
+@click.command("lsp")
+def lsp() -> int:
+    """Serve an editor over stdin and stdout: faults, completion, hover texts and layout."""
+    return _function("engine.language_server:serve")()
+
+
+COMMANDS: Final = (explain, fmt, lsp, plan, reference, replay, schema, test)

@@ -28,6 +28,7 @@ Which file answers which question, in the order a rule walks through them:
     What happens in a rule's inline tests?                 scenario: feeds_text, csv_feed
     What is different between two sets of packs?           changes
     How is a pack laid out?                                canonical
+    What could stand at the cursor?                        editing
     Which conditions and holds does each grade have?       graded
     What must the engine keep for the rules, at what cost? plan, bill;
                                                            needs, feature by feature
