@@ -1,7 +1,7 @@
 """Graded: the grades of a rule as conditions with their holds, from blue to red."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rules import expression as ex
 from rules.grouping import OWN_ROLLUP
@@ -23,9 +23,13 @@ class GradePlan:
 
 
 def grades_of(rule: Rule) -> tuple[GradePlan, ...]:
-    """The grades of a rule, those above its cap included: they are judged for the record."""
+    """The grades of a rule, those above its cap included: they are judged for the record.
+
+    `downgrade: never_within` is a hold on the way down: what ends cannot have risen after it held.
+    """
     how = _ladder_grades if rule.ladder else _rollup_grades if rule.rollup else _level_grades
-    return tuple(how(rule))
+    least_ns = rule.downgrade_after_ns
+    return tuple(replace(g, clear_for_ns=max(g.clear_for_ns, least_ns)) for g in how(rule))
 
 
 def _ladder_grades(rule: Rule) -> Iterable[GradePlan]:
