@@ -26,6 +26,10 @@ def take_over(after: "Latches", before: "Latches", period_ns: NDArray[np.int64])
 
     period_ns  int64[rows]  of each row's sensor
     """
+    if after.plan.is_per_reading:
+        # Readings look into the lines, and keep nothing apart from them.
+        before.note_shown()
+        before.is_swept = False
     for name in SHARED:
         setattr(after, name, getattr(before, name))
     was, variants = before.variants, after.variants
@@ -41,3 +45,5 @@ def take_over(after: "Latches", before: "Latches", period_ns: NDArray[np.int64])
         after.stale_ns = before.stale_ns
     else:
         after.stale_ns = stale_of_rows(variants, period_ns)
+    if before.plan.is_per_reading and not after.plan.is_per_reading:
+        after.wake()

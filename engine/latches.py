@@ -321,7 +321,7 @@ class Latches:
 
     def reset(self, rows: Ints, time_ns: int) -> Iterator[Changes]:
         """An operator lets go of what is latched on some rows, where it is over."""
-        self._note_shown()
+        self.note_shown()
         start = 0
         while start < rows.size:
             start, count = latch.reset(
@@ -360,7 +360,7 @@ class Latches:
         if count:
             yield self.buffer[:count].copy()
 
-    def _note_shown(self) -> None:
+    def note_shown(self) -> None:
         """What was compared last is in the lines again, where it was kept apart."""
         if self.is_swept:
             sweep.note_shown(self.latch, self.watch.held, self.watch.shown)
@@ -368,7 +368,7 @@ class Latches:
     def columns(self) -> Mapping[str, NDArray[np.generic]]:
         """What is remembered, for a snapshot; the arrays themselves, not copies."""
         name = self.plan.home
-        self._note_shown()
+        self.note_shown()
         return {
             f"latch/{name}/line": self.latch,
             f"latch/{name}/episode": self.episode,

@@ -1,7 +1,8 @@
 """Rehearsal: every kernel of a shard is used once, on a made-up plant, and thereby compiled.
 
 Both widths of readings, both kinds of lines, points and series, every group of windows, onsets,
-raw signals, ladders upwards and downwards, timers, ticks, a snapshot and its restoration.
+raw signals, ladders upwards and downwards, overrides, timers, ticks, resets, a snapshot and its
+restoration.
 """
 
 from collections.abc import Iterator
@@ -49,6 +50,8 @@ def rehearse() -> int:
             shard.restore(saved)
         for work in _day():
             told += len(shard.advance(work))
+        for rule in (rule for bank in shard.banks for rule in bank.rules):
+            list(rule.reset(np.zeros(1, dtype=np.int64), START_NS + 200 * NS_PER_S))
         saved = {name: column.copy() for name, column in shard.columns().items()}
     assert told > 0, "the rehearsal must be heard"
     return told

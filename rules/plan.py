@@ -40,7 +40,9 @@ COVERAGE_DEFAULT = 0.5
 
 LINE_BYTES = {"float32": 64, "float64": 128}
 RAW_BYTES = 32
-LATCH_BYTES = 64
+# A line of 64, an episode of 16, when the next timer ends, 18 masks of a bit, and what was
+# compared last: 64 + 16 + 8 + 3 + 8.
+LATCH_BYTES = 99
 ONSET_BYTES = 32
 CARD_BYTES = 32
 # The last value and its time, carried over the panes that had no reading.

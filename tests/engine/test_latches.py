@@ -4,7 +4,7 @@ import numpy as np
 
 from engine.latches import Latches
 from kernels.standing import EVENT_NAMES
-from tests.engine.plants import Plant, S, Sensor, book_of, catalogue_of, kind, rule_text
+from tests.engine.plants import START, Plant, S, Sensor, book_of, catalogue_of, kind, rule_text
 
 WHOLE = (np.array([0]), np.array([3]))
 PLAIN = "ladder:\n  value: mean(10s)\n  above: {blue: 1, red: 4}\n  clear: {blue: 0.5, red: 3}"
@@ -15,7 +15,7 @@ CALM, HIGH, LOW, NOTHING = 0x0900, 0x0009, 0x0801, 0x9090
 
 def latches_of(grading: str, more: str = "") -> Latches:
     plant = Plant(catalogue_of([kind()], [Sensor("s")]), book_of(rule_text(grading, more=more)))
-    (rule,) = plant.plan.banks[0].pane_rules
+    (rule,) = plant.plan.rules
     return Latches(rule, np.full(3, S), np.array([0, 3]))
 
 
@@ -50,3 +50,50 @@ def test_ranges_leave_the_other_rows_alone():
         *((0, 5, "raised", 1), (2, 5, "raised", 1)),
     ]
     assert latches.latch["grade"].tolist() == [1, 0, 1]
+
+
+def test_an_operator_resets_what_is_over_and_nothing_else():
+    """Danger that stands cannot be wished away, and neither can what nobody knows."""
+    latches = latches_of(PLAIN, more="latch: [red]")
+    every = np.arange(3)
+    assert applied(latches, [HIGH, HIGH, HIGH], 0) == [(r, 0, "raised", 4) for r in range(3)]
+    assert applied(latches, [HIGH, CALM, NOTHING], 10) == []
+    found = latches.reset(every, 15 * S)
+    assert [one for changes in found for one in said(changes)] == [(1, 15, "cleared", 0)]
+    assert applied(latches, [CALM, CALM, CALM], 20) == []
+    found = latches.reset(every, 25 * S)
+    assert [one for changes in found for one in said(changes)] == [
+        *((0, 25, "cleared", 0), (2, 25, "cleared", 0)),
+    ]
+
+
+def test_a_reset_reaches_rows_that_were_left_alone():
+    """A latched red is quiet for days before somebody comes; it must end all the same."""
+    text = rule_text(PLAIN, more="latch: [red]")
+    plant = Plant(catalogue_of([kind()], [Sensor("s")]), book_of(text), silence_ns=0)
+    shard = plant.shard()
+    for second in range(60):
+        shard.advance(plant.feed("s", {second: 9.0 if second < 20 else 0.0}))
+    (rule,) = shard.banks[0].pane_rules
+    assert rule.latch["grade"].tolist() == [4]
+    (change,) = np.concatenate(list(rule.reset(np.array([0]), START + 60 * S)))
+    assert (EVENT_NAMES[change["event"]], change["value"]) == ("cleared", 0.0)
+    for second in range(61, 90):
+        shard.advance(plant.feed("s", {second: 0.0}))
+    assert rule.latch["grade"].tolist() == [0]
+    assert not rule.watch.awake.any()
+
+
+def test_heirs_of_another_kind_know_what_stands():
+    """A rule on windows that becomes one on readings, or the other way, forgets no warning."""
+    on_windows, on_readings = latches_of(PLAIN), latches_of(PLAIN.replace("mean(10s)", "value"))
+    assert applied(on_readings, [CALM, HIGH, LOW], 0)
+    heir = Latches(
+        *(on_windows.plan, np.full(3, S), np.array([0, 3])),
+        before=on_readings,
+    )
+    assert heir.watch.awake.tolist() == [2]
+    assert heir.latch["grade"].tolist() == [0, 4, 1]
+    back = Latches(*(on_readings.plan, np.full(3, S), np.array([0, 3])), before=heir)
+    assert not back.is_swept
+    assert applied(back, [CALM, CALM, CALM], 9) == [(1, 9, "cleared", 0), (2, 9, "cleared", 0)]

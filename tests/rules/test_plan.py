@@ -192,8 +192,8 @@ def test_the_bill_is_what_is_allocated():
     found = plan(level("mean(10s) > 1 m"), rule_text(CALM, name="v"), sensor_count=1000)
     [line] = bill(found)
     assert (line.sensor_count, line.rule_count, line.pane_ns) == (1000, 2, S)
-    # card 32; a ring of 2 lines of 128 and 16 carried; 3 fields of 11 panes; 2 latches of 64.
-    assert line.bytes_per_sensor == 32 + 2 * 128 + 16 + 3 * 8 * 11 + 2 * 64
+    # card 32; a ring of 2 lines of 128 and 16 carried; 3 fields of 11 panes; 2 latches of 99.
+    assert line.bytes_per_sensor == 32 + 2 * 128 + 16 + 3 * 8 * 11 + 2 * 99
     assert line.total_bytes == 1000 * line.bytes_per_sensor
     assert bill(plan(rule_text(CALM), sensor_count=0)) == []
 
