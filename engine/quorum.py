@@ -131,10 +131,18 @@ class Quorum:
             groups.changes.clear()
         self.tables = [table for table in self.tables if table.group not in self.groups]
 
-    def grade(self, rule: str, subject: NDArray[np.integer], changes: Changes) -> None:
-        """Note changes of grade that rules beyond one site follow."""
+    def grade(
+        self,
+        rule: str,
+        subject: NDArray[np.integer],
+        changes: Changes,
+        not_before_ns: int = NEVER,
+    ) -> None:
+        """Note changes of grade that rules beyond one site follow, from some instant on."""
         if rule in self.followed:
-            self.grades += graded(rule, subject.astype(np.int64), changes)
+            for table in graded(rule, subject.astype(np.int64), changes):
+                time_ns = np.maximum(table.time_ns, not_before_ns)
+                self.grades.append(replace(table, time_ns=time_ns))
 
     def hear(self, act: Act, clock: Clock) -> None:
         """Pass an operator's act on to the rules beyond one site, with what time it is here."""

@@ -10,6 +10,7 @@ A shard knows no socket, no wall clock, no Bytewax.  Its state is columns, saved
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ from engine.ranges import Ranges, blocks_of, ranges_of
 from engine.registry import Catalogue
 from engine.variants import SeenColumns, pane_columns
 from engine.windows import bank_table, card_table, extremes
-from kernels.stage import OUTCOMES
+from kernels.stage import NEVER, OUTCOMES
 from rules.plan import STALE_NS_MIN, Plan
 
 Columns = Mapping[str, NDArray[np.generic]]
@@ -198,6 +199,9 @@ class Shard:
             bank.windows.fold(part, self.clock.card)
             for rule in bank.reading_rules:
                 seen = part.as_raw(bank.windows.precision) if rule.plan.is_raw else part
+                if rule.plan.name in self.quorum.followed:
+                    self._read_followed(bank, rule, seen, rows)
+                    continue
                 for changes in rule.read(seen, rows):
                     self.tell(bank, rule, changes, None)
             return
@@ -210,6 +214,33 @@ class Shard:
                 bounds = extremes(block)
             for changes in rule.read_series(block, rows, *bounds):
                 self.tell(bank, rule, changes, None)
+
+    def _read_followed(
+        self, bank: Bank, rule: Latches, seen: Admitted, rows: NDArray[np.int32]
+    ) -> None:
+        """Judge readings for a rule that others follow: late ones one by one.
+
+        What a late reading says holds for its sensor as of its own time, but others may have been
+        told that this time is over: for them it holds from the horizon on that it met.
+        """
+        late = np.flatnonzero(seen.time_ns < seen.horizon_ns)
+        pieces = np.unique(np.concatenate(([0], late, late + 1, [rows.size])))
+        site_rows = self.layout.site_rows[bank.number]
+        for start, stop in pairwise(pieces.tolist()):
+            part = seen.only(np.arange(start, stop))
+            horizon_ns = int(part.horizon_ns[0])
+            if part.time_ns[0] >= horizon_ns:
+                for changes in rule.read(part, rows[start:stop]):
+                    self.tell(bank, rule, changes, None)
+                continue
+            # Timers of its sensor that ended before are no work of this reading.
+            site = int(self.clock.card["site"][part.sensor[0]])
+            horizons_ns = np.full(site_rows.size - 1, NEVER, dtype=np.int64)
+            horizons_ns[site] = horizon_ns
+            for changes in rule.advance(site_rows, horizons_ns):
+                self.tell(bank, rule, changes, None)
+            for changes in rule.read(part, rows[start:stop]):
+                self.tell(bank, rule, changes, None, not_before_ns=horizon_ns)
 
     def _close_panes(self) -> None:
         for bank in self.banks:
@@ -273,14 +304,24 @@ class Shard:
         self.told.extend(self.parties.speak())
 
     def tell(
-        self, bank: Bank, rule: Latches, changes: Changes, columns: SeenColumns | None
+        self,
+        bank: Bank,
+        rule: Latches,
+        changes: Changes,
+        columns: SeenColumns | None,
+        *,
+        not_before_ns: int = NEVER,
     ) -> None:
-        """Write the warnings of some changes; `columns` is what they were judged by, if a pane."""
+        """Write the warnings of some changes; `columns` is what they were judged by, if a pane.
+
+        not_before_ns  from when on the rules that follow this one may know of them
+        """
         share = np.ones(changes.size)
         if columns is not None:
             at = np.searchsorted(columns.measures.rows, changes["row"])
             share = columns.coverage()[at].astype(np.float64)
-        self.quorum.grade(rule.plan.name, bank.sensor[changes["row"]], changes)
+        sensor = bank.sensor[changes["row"]]
+        self.quorum.grade(rule.plan.name, sensor, changes, not_before_ns)
         desk = self.desks[bank.number, rule.plan.name]
         sayings = desk.rows.sayings(changes, columns)
         for change, known, said in zip(changes, share, sayings, strict=True):

@@ -1,11 +1,16 @@
 """Rules about other rules and stories in steps, over dams and slopes that several sites watch."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.engine.plants import (
+    START,
     Plant,
+    S,
     Sensor,
     book_of,
+    by_rule,
     by_subject,
     catalogue_of,
     kind,
@@ -237,3 +242,33 @@ def test_a_reset_ends_the_story():
     found = slope({10: {"rain": 9.0, "pump": 3.0}, 14: {"rain": 0.0, "disp": 0.0}}, count=3)
 
     assert found == [("raised", "blue", 10.0), ("cleared", "none", 14.0)]
+
+
+def test_late_readings_reach_followers_the_same_wherever_work_is_cut():
+    """A late reading still moves its sensor's rule; when others hear of it is no matter of luck."""
+    plant = dam_of(FOLLOW)
+    plant = replace(plant, catalogue=patient(plant.catalogue))
+    work = []
+    for second in range(40):
+        rows = [(name, second, 0.0) for name in plant.catalogue.sensors.name if name != "g0"]
+        work.append(plant.points(rows))
+        if second % 4 == 3:
+            # Seven seconds late: its site's clock has long passed it.
+            value = 2.5 if second % 8 == 3 else 0.0
+            work.append(plant.points([("g0", second - 7, value)], received_ns=START + second * S))
+        work.append(tick(second))
+    work.append(tick(120))
+
+    stories = [
+        by_rule(plant.run([work[at : at + cut] for at in range(0, len(work), cut)], count))
+        for cut, count in ((1, 1), (7, 1), (11, 2), (1000, 3))
+    ]
+
+    assert len(stories[0]["overall", "D1"]) > 5
+    assert stories[0] == stories[1] == stories[2] == stories[3]
+
+
+def patient(catalogue):
+    """The same, but its types wait for two seconds."""
+    types = tuple(replace(kind, lateness_ns=2 * S) for kind in catalogue.types)
+    return replace(catalogue, types=types)
