@@ -13,7 +13,10 @@ from pathlib import Path
 from bench import ledger
 
 # Latency before throughput, whose gigabytes keep the disk busy for a while after it.
-NAMES = ("kernels", "judging", "groups", "latency", "throughput", "restart", "replay")
+NAMES = (
+    *("kernels", "judging", "groups", "latency", "throughput", "restart", "replay"),
+    "reload",
+)
 EXIT_MISSED = 99
 
 
@@ -67,6 +70,10 @@ def measure(name: str, *, is_quick: bool, disk: Path | None) -> ledger.Run:
         from bench import latency
 
         return latency.measure(is_quick=is_quick, disk=disk)
+    if name == "reload":
+        from bench import reload
+
+        return reload.measure(is_quick=is_quick, disk=disk)
     if name == "replay":
         from bench import replay
 

@@ -157,8 +157,9 @@ class Activations:
         digest = digest_of(manifest)
         catalogue_digest = str(json.loads(manifest)["catalogue"])
         try:
-            files = {name: (catalogue / name).read_bytes() for name in FILES}
-            self._place(self.folder / CATALOGUES / catalogue_digest, files)
+            home = self.folder / CATALOGUES / catalogue_digest
+            if not home.exists():
+                self._place(home, {name: (catalogue / name).read_bytes() for name in FILES})
             self._place(self.folder / digest, {MANIFEST: manifest, **texts})
         except OSError as fault:
             raise _told(fault, self.folder / digest, "cannot be written") from fault

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from engine.bank import Bank, desk_name
 from engine.carrying import Pairs, carry_windows, copy_rows, pairs_of
 from engine.courses import Course
-from engine.definitions import definition, digest
+from engine.definitions import definition, digest, meaning_of
 from engine.desk import courses_in
 from engine.episodes import Message
 from engine.formats import described_records, translated
@@ -281,7 +281,7 @@ def take_rules_over(shard: Shard, before: Shard) -> None:
             desk = before.desks[bank.number, rule.plan.name]
             if not desk.is_clear:
                 shard.desks[bank.number, rule.plan.name].unpack(desk.packed())
-            if definition(was) != definition(rule.plan):
+            if meaning_of(was) != meaning_of(rule.plan):
                 _reconsider(shard, bank, rule, compared(was))
         gone += [(old.windows.name, name) for name in known]
     if gone:
@@ -333,12 +333,9 @@ def _tell_all(shard: Shard, last: Iterable[Message]) -> None:
 
 def _reconsider(shard: Shard, bank: Bank, rule: Latches, before: str) -> None:
     """Ask a changed rule what it makes of the latches it found, and tell what follows."""
-    site = _sites_of_rows(shard, bank)
-    sensors = shard.catalogue.sensors
-    bounds = sensors.low[bank.sensor], sensors.high[bank.sensor]
-    instant_ns = shard.clock.horizon_ns(bank.number)[site]
+    horizon_ns = shard.clock.horizon_ns(bank.number)
     desk = shard.desks[bank.number, rule.plan.name]
-    for changes in reconsider(rule, before, instant_ns, bounds):
+    for changes in reconsider(rule, before, horizon_ns, (shard.catalogue.sensors, bank.sensor)):
         for change in changes:
             shard.told.extend(desk.tell(change, desk.rows.facts(change)))
 

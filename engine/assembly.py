@@ -28,6 +28,7 @@ from engine.shard import Shard, ShardSettings
 from engine.sorts import sorts_of
 from rules import book as rule_book
 from rules.errors import Fault, Place
+from rules.needs import Sort
 from rules.pack import Book
 from rules.plan import Plan, make_plan
 
@@ -57,6 +58,7 @@ class Assembly:
     manifest: bytes
     texts: Texts
     stamp: Stamp
+    sorts: tuple[Sort, ...]
 
     @property
     def digest(self) -> str:
@@ -212,9 +214,11 @@ def _assembled(
         for model in config.models
         for name in model.types
     }
+    is_known = before is not None and before.catalogue is catalogue
+    sorts = before.sorts if before is not None and is_known else tuple(sorts_of(catalogue))
     plan = make_plan(
         book,
-        sorts_of(catalogue),
+        sorts,
         silence_ns=config.silence_ns,
         tick_ns=NS_PER_S if config.clock == "wall" else None,
         model_features=[(name, f) for name, model in models.items() for f in model.features],
@@ -233,6 +237,7 @@ def _assembled(
         manifest=manifest,
         texts=texts,
         stamp=stamp,
+        sorts=sorts,
     )
 
 

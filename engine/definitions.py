@@ -9,12 +9,15 @@ from rules.plan import RulePlan
 
 def definition(plan: RulePlan) -> str:
     """A digest of what a rule means; its texts and its place in the file do not count."""
+    return digest(meaning_of(plan))
+
+
+def meaning_of(plan: RulePlan) -> tuple[object, ...]:
+    """What a rule means, as values that are equal where it means the same."""
     rule = plan.rule
-    return digest(
-        (
-            *(plan.grades, plan.unit, rule.input, rule.quality, rule.latch, rule.closure, rule.cap),
-            *(rule.inputs, rule.by, rule.overrides),
-        )
+    return (
+        *(plan.grades, plan.unit, rule.input, rule.quality, rule.latch, rule.closure, rule.cap),
+        *(rule.inputs, rule.by, rule.overrides),
     )
 
 

@@ -33,7 +33,9 @@ def take_over(after: "Latches", before: "Latches", period_ns: NDArray[np.int64])
     for name in SHARED:
         setattr(after, name, getattr(before, name))
     was, variants = before.variants, after.variants
-    is_alike = len(was.plans) == len(variants.plans) and np.array_equal(was.of, variants.of)
+    is_alike = (was.is_single and variants.is_single) or (
+        len(was.plans) == len(variants.plans) and np.array_equal(was.of, variants.of)
+    )
     if is_alike:
         after.choice, after.term_kinds = before.choice, before.term_kinds
         after.terms = terms_of(variants, after.term_kinds)

@@ -40,23 +40,30 @@ BUILT_IN: Final = ("name", "period", "range_low", "range_high")
 NEEDS_PERIOD: Final = WINDOWED - {"count", "bad_share"}
 TEXTS_MAX: Final = 20
 
+# Sensors of some types, and those of them that have no period.
+Looked = dict[tuple[int, ...], tuple[NDArray[np.intp], NDArray[np.intp]]]
+
 
 def link_faults(config: EngineConfig, catalogue: Catalogue, book: Book) -> list[Fault]:
     """Return everything that rules and models name and the catalogue does not have."""
     faults: list[Fault] = []
+    looked: Looked = {}
     for rule in book.rules:
         if rule.mode != "disabled":
-            faults += rule_faults(rule, catalogue, config.catalogue)
+            faults += rule_faults(rule, catalogue, config.catalogue, looked)
     # No day is asked here: an override that holds no longer must still be right.
     faults += point_link_faults(book, catalogue, "")
     return faults + model_faults(config, catalogue)
 
 
-def rule_faults(rule: Rule, catalogue: Catalogue, folder: Path) -> list[Fault]:
-    """Return what one rule names and the catalogue does not have."""
+def rule_faults(rule: Rule, catalogue: Catalogue, folder: Path, looked: Looked) -> list[Fault]:
+    """Return what one rule names and the catalogue does not have.
+
+    looked  sensors by types, for the next rule on the same types    (in place)
+    """
     faults: list[Fault] = []
     for name, given in rule.inputs.items():
-        faults += _input_faults(replace(rule, input=given), name, catalogue, folder)
+        faults += _input_faults(replace(rule, input=given), name, catalogue, (folder, looked))
     for attribute in dict.fromkeys(_unowned(rule)):
         faults += _column_faults(attribute, catalogue)
     for scope, name in sorted(rule.message.attributes):
@@ -67,8 +74,11 @@ def rule_faults(rule: Rule, catalogue: Catalogue, folder: Path) -> list[Fault]:
     return list(dict.fromkeys(faults))
 
 
-def _input_faults(rule: Rule, name: str, catalogue: Catalogue, folder: Path) -> list[Fault]:
+def _input_faults(
+    rule: Rule, name: str, catalogue: Catalogue, where: tuple[Path, Looked]
+) -> list[Fault]:
     """Return what is wrong with one input of a rule, which stands in for its `input`."""
+    folder, looked = where
     names = [sensor_type.name for sensor_type in catalogue.types]
     if rule.input.type == "*":
         numbers = list(range(len(names)))
@@ -82,12 +92,16 @@ def _input_faults(rule: Rule, name: str, catalogue: Catalogue, folder: Path) -> 
     if rule.input.type != "*":
         faults += _type_faults(rule, catalogue.types[numbers[0]])
         faults += _kind_faults(features, catalogue.types[numbers[0]])
-    sensors = np.flatnonzero(np.isin(catalogue.sensors.type, numbers))
+    if tuple(numbers) not in looked:
+        of_types = np.flatnonzero(np.isin(catalogue.sensors.type, numbers))
+        bare = of_types[catalogue.sensors.period_ns[of_types] == 0]
+        looked[tuple(numbers)] = (of_types, bare)
+    sensors, bare = looked[tuple(numbers)]
     if not sensors.size:
         text = f"no sensor is of the type `{rule.input.type}`: rule `{rule.id}` will never speak"
         return [*faults, Fault("W501", rule.place, text, "")]
     faults += _window_faults(features, [catalogue.types[number] for number in numbers])
-    faults += _period_faults(rule, features, catalogue, sensors)
+    faults += _period_faults(rule, features, catalogue, bare)
     for attribute in dict.fromkeys(_attributes(rule, name)):
         faults += _attribute_faults(rule, attribute, catalogue, sensors, folder)
     return [*faults, *calendar_faults(rule, catalogue, sensors, folder)]
@@ -196,11 +210,10 @@ def _period_faults(
     rule: Rule,
     features: Sequence[ex.Feature],
     catalogue: Catalogue,
-    sensors: NDArray[np.intp],
+    bare: NDArray[np.intp],
 ) -> list[Fault]:
-    """A share of the expected readings needs to know how many are expected."""
+    """A share of the expected readings needs to know how many are expected of these sensors."""
     features = [feature for feature in features if feature.name in NEEDS_PERIOD]
-    bare = sensors[catalogue.sensors.period_ns[sensors] == 0]
     if not features or not bare.size:
         return []
     name = catalogue.sensors.name[int(bare[0])]

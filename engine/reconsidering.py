@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.columns import Admitted
 from engine.latches import Changes, Latches
+from engine.registry import Sensors
 from kernels import ladder, latch, stage, standing, sweep
 from rules import expression as ex
 from rules.plan import RulePlan
@@ -34,26 +35,28 @@ def compared(plan: RulePlan) -> str:
 
 
 def reconsider(
-    rule: Latches, before: str, instant_ns: Ints, bounds: tuple[NDArray[np.float64], ...]
+    rule: Latches, before: str, horizon_ns: Ints, sensors: tuple[Sensors, NDArray[np.int32]]
 ) -> Iterator[Changes]:
     """Ask a changed rule about every row that has been judged; the changes, to be told.
 
     before      what was compared until now
-    instant_ns  int64[s]         from when on the new rule judges each row
-    bounds      two float64[s]   physical range of each sensor
+    horizon_ns  int64[k]  from when on the new rule judges the rows of each site
+    sensors     of the catalogue, and int32[s], which of them each row is
     """
     is_pane_rule = not rule.plan.is_per_reading
     if is_pane_rule and before == "":
         awake = _awake(rule)
-        _hold_back(rule, awake, instant_ns[awake])
+        _hold_back(rule, awake, horizon_ns[rule.site_of[awake]])
         return  # asked at the next end of a pane
     is_comparable = before != "" and before == compared(rule.plan)
     line = rule.latch
     rows = _candidates(rule, is_comparable=is_comparable)
     rows = rows[line["seen_ns"][rows] > standing.NEVER_NS]
-    since_ns = np.maximum(instant_ns[rows], line["seen_ns"][rows])
+    since_ns = np.maximum(horizon_ns[rule.site_of[rows]], line["seen_ns"][rows])
     moving = line["phase"][rows] != 0
     _hold_back(rule, rows[moving], since_ns[moving])
+    known, numbers = sensors
+    bounds = known.low[numbers[rows]], known.high[numbers[rows]]
     code = _codes(rule, rows, since_ns, bounds, is_comparable=is_comparable)
     asks = moving | (code & standing.WHEN_TRUE != 0)
     line["code"][rows[~asks]] = code[~asks]
@@ -128,8 +131,8 @@ def _codes(
         narrow = wide.astype(np.float32)
     low, high = bounds
     outcome = np.full(rows.size, stage.FOLDED, dtype=np.uint8)
-    outcome[wide > high[rows]] = stage.OVER
-    outcome[wide < low[rows]] = stage.UNDER
+    outcome[wide > high] = stage.OVER
+    outcome[wide < low] = stage.UNDER
     code, applies = _meant(rule, rows, wide, outcome)
     # What was read as float32 is compared as float32; nothing else is exactly one, but by chance.
     is_narrow = narrow == wide
@@ -165,7 +168,7 @@ def _apply(
 ) -> Iterator[Changes]:
     """Judge rows as of an instant; their newest reading stays as old as it is."""
     line, row = rule.latch, rows.astype(np.int32)
-    seen_ns, value = line["seen_ns"].copy(), line["value"][rows]
+    seen_ns, value = line["seen_ns"][rows], line["value"][rows]
     applies = np.ones(rows.size, dtype=np.uint8)
     start = 0
     while start < rows.size:
@@ -175,7 +178,7 @@ def _apply(
         )
         if count:
             changes = rule.buffer[:count].copy()
-            changes["seen_ns"] = seen_ns[changes["row"]]
+            changes["seen_ns"] = seen_ns[np.searchsorted(rows, changes["row"])]
             yield changes
-    line["seen_ns"][rows] = seen_ns[rows]
+    line["seen_ns"][rows] = seen_ns
     rule.due_ns[rows] = standing.NEVER_NS

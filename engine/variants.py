@@ -34,7 +34,8 @@ class Variants:
     @classmethod
     def single(cls, plan: RulePlan, rows: int) -> "Variants":
         """The same settings for all rows."""
-        return cls((plan,), np.zeros(rows, dtype=np.int32))
+        # One zero that all rows share: a million of them cost as much as one.
+        return cls((plan,), np.broadcast_to(np.int32(0), rows))
 
     @property
     def is_single(self) -> bool:
@@ -93,6 +94,8 @@ class VariedColumns:
 def variants_of(plan: RulePlan, attributes: Attributes, *, today: str) -> Variants:
     """Which settings of a rule hold for each row of a bank, on a day (ISO; empty: any day)."""
     rule, catalogue, sensor = plan.rule, attributes.catalogue, attributes.sensor
+    if not rule.overrides and rule.input.where is None and rule.mode != "disabled":
+        return Variants.single(plan, sensor.size)
     plans = [plan]
     of = np.zeros(sensor.size, dtype=np.int32)
     if rule.overrides:

@@ -7,7 +7,7 @@ import pytest
 EXACT = "warnings as planted"
 
 
-@pytest.mark.parametrize("name", ["throughput", "latency", "restart", "replay"])
+@pytest.mark.parametrize("name", ["throughput", "latency", "restart", "replay", "reload"])
 def test_a_small_run_gives_figures(name: str) -> None:
     """Small sizes measure nothing; but every warning that was planted must come out."""
     benchmark = importlib.import_module(f"bench.{name}")

@@ -175,6 +175,7 @@ class Plant:
             manifest=manifest,
             texts={},
             stamp=(),
+            sorts=tuple(sorts_of(self.catalogue)),
         )
 
     def sensor(self, name: str) -> int:

@@ -48,7 +48,7 @@ def codes(folder: Path, text: str) -> list[str]:
     catalogue = load(folder)
     found = book.load([folder / "p.yaml"])
     assert not found.errors, [str(fault) for fault in found.errors]
-    return [fault.code for fault in rule_faults(found.rules[0], catalogue, folder)]
+    return [fault.code for fault in rule_faults(found.rules[0], catalogue, folder, {})]
 
 
 def test_a_rule_whose_inputs_are_all_there_has_no_fault(tmp_path: Path) -> None:

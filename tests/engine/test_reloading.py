@@ -125,7 +125,9 @@ def test_a_second_reload_is_told_that_one_runs(loading):
     assert inside.wait(20)
     with pytest.raises(Busy):
         loading.reloader.reload("second")
-    reception = Reception("mine", loading.sets, loading.reloader)
+    reception = Reception(
+        "mine", loading.sets, loading.reloader, write=loading.write, now_ns=lambda: 0
+    )
     assert reception.reload()[0] == 409
     assert '"is_running": true' in reception.status()[1]
     go_on.set()
