@@ -68,6 +68,11 @@ class Scene:
     arrival_ns: NDArray[np.int64]
     end_ns: int
 
+    @property
+    def has_late(self) -> bool:
+        """Some reading arrives after its time."""
+        return bool(np.any(self.arrival_ns != self.time_ns))
+
     def work(self, until_ns: int) -> Iterator[Readings]:
         """The readings that have arrived by an instant, after the start."""
         dense = self.assembly.layouts[0].dense

@@ -66,15 +66,15 @@ class Row:
 class Played:
     """A test, played up to an instant: what was said, and how everything stands."""
 
-    def __init__(self, scene: Scene, until_ns: int) -> None:
-        """Play; until_ns counts from the start of the test."""
+    def __init__(self, scene: Scene, until_ns: int, *, watches: bool = False) -> None:
+        """Play; until_ns counts from the start of the test; `watches` remembers for reasons."""
         self.scene = scene
         self.until_ns = until_ns
         self.drive = Drive.of(scene.assembly)
         shard = self.shard
         # What rules on windows were judged by last: rule, row -> the value of each feature.
         self.seen: dict[tuple[str, int], dict[ex.Feature, float]] = {}
-        shard.watcher = self._note
+        shard.watcher = self._note if watches else None
         for bank in shard.banks:
             for latches in bank.rules:
                 # Expectations ask what is known of a row also while it is quiet.
@@ -156,6 +156,14 @@ class Played:
             value = float(row.latches.latch[row.row]["value"])
             values = dict.fromkeys(row.latches.plan.features, value)
         return LoneRow(row.latches, row.row, values, START_NS + self.until_ns).truth
+
+    def told_at(self, rule: str, key: str, at_ns: int) -> Standing:
+        """The gravest grade that had been said by an instant."""
+        grades: dict[object, Grade] = {}
+        for body in self.said(rule, key):
+            if _event_ns(body) <= START_NS + at_ns:
+                grades[body["subject"]] = Grade[str(body["grade"]).upper()]
+        return Standing(max(grades.values(), default=Grade.NONE), "", "", key)
 
     def judges(self, rule: str, key: str) -> bool:
         """Whether a rule takes part; clusters come and go, so theirs may have no instance."""
@@ -258,7 +266,9 @@ class Trial:
         if not isinstance(expect, At):
             feed = next(iter(self.scenario.feeds.values()), None)
             return contradiction(expect, self.whole.said(rule, key), feed)
-        played = Played(self.scene, expect.at_ns)
+        if self._is_told_by_the_whole(expect):
+            return contradiction(expect, [], None, self.whole.told_at(rule, key, expect.at_ns))
+        played = Played(self.scene, expect.at_ns, watches=bool(expect.why))
         standing = played.standing(rule, key)
         wrong = contradiction(expect, [], None, standing)
         if wrong or not expect.why:
@@ -268,6 +278,11 @@ class Trial:
         if expect.why in found:
             return ""
         return f"`{expect.why}` is no reason; these are: {', '.join(sorted(found)) or 'none'}"
+
+    def _is_told_by_the_whole(self, expect: At) -> bool:
+        """Only the grade is asked, and nothing that comes later can change what was said."""
+        is_plain = expect.state is None and expect.quality is None and not expect.why
+        return is_plain and not self.scene.has_late and expect.at_ns <= self.scene.end_ns
 
 
 def try_scenario(pack: Pack, rule: Rule | None, scenario: Scenario) -> list[Failure]:
