@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test check bench lock clean help
+.PHONY: setup demo test proofs check bench lock clean help
 
 help:                   ## what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,9 @@ demo: $(READY)          ## simulated mine, tank farm, river and stations: warnin
 
 test: $(READY)          ## every test
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+proofs: $(READY)        ## the long proofs: thousands of examples for each law, hours of noise
+	@TOCSIN_LONG=1 HYPOTHESIS_PROFILE=night $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 7200
 
 check: $(READY)         ## style, types and architecture, under a minute
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

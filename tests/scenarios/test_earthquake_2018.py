@@ -7,6 +7,7 @@ after the origin, at the fourth station thus at 10:51:36.6 UTC; at eight station
 before and after is made of each record's own first eight seconds, nobody shakes there.
 """
 
+import os
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -24,8 +25,8 @@ ORIGIN = datetime(2018, 1, 24, 10, 51, 19, 90_000, tzinfo=UTC)
 FOURTH = ORIGIN + timedelta(seconds=17.5)
 HZ = 100
 PERIOD_NS = NS_PER_S // HZ
-HOURS_BEFORE = 2
-HOURS_AFTER = 1
+# Hours of noise take minutes: `make proofs` waits for them.
+MINUTES_BEFORE, MINUTES_AFTER = (240, 60) if "TOCSIN_LONG" in os.environ else (25, 5)
 
 pytestmark = [
     pytest.mark.data,
@@ -116,9 +117,10 @@ def clusters(told):
     return [b for b in told if b["rule"] == "quake-detect" and b["event"] == "raised"]
 
 
-def test_one_trigger_at_the_right_time_and_none_in_hours_of_noise(tmp_path):
-    start_ns = int((ORIGIN - timedelta(hours=HOURS_BEFORE)).timestamp()) * NS_PER_S
-    seconds = (HOURS_BEFORE + HOURS_AFTER) * 3600
+@pytest.mark.timeout(1800)
+def test_one_trigger_at_the_right_time_and_none_in_noise(tmp_path):
+    start_ns = int((ORIGIN - timedelta(minutes=MINUTES_BEFORE)).timestamp()) * NS_PER_S
+    seconds = (MINUTES_BEFORE + MINUTES_AFTER) * 60
     told = listen(tmp_path, start_ns=start_ns, seconds=seconds)
     found = clusters(told)
     assert len(found) == 1
