@@ -23,6 +23,7 @@ from engine.grades import GradeTable
 from engine.groups import Groups
 from engine.meters import Meters
 from engine.obedience import obey
+from engine.parties import Parties
 from engine.placement import KNOWN_KINDS, Placed
 from engine.quorum import Report
 from engine.registry import Catalogue
@@ -34,7 +35,9 @@ Columns = Mapping[str, NDArray[np.generic]]
 class Correlate:
     """All rules that need more than one shard, or other rules."""
 
-    __slots__ = ("catalogue", "clusters", "followers", "groups", "judged", "known_ns")
+    __slots__ = (
+        *("catalogue", "clusters", "followers", "groups", "judged", "known_ns", "parties"),
+    )
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Correlate:
         for groups in self.groups.values():
             # Acts and changes are taken in the order of their instants, whichever shard is first.
             groups.desk.is_held = True
+        self.parties = Parties((), {}, self.groups, clock=None, catalogue=catalogue)
         self.followers: dict[str, list[Groups]] = {}
         for groups in self.groups.values():
             for rule in dict.fromkeys(f.what.rule for f in groups.placed.followings):
@@ -99,9 +103,11 @@ class Correlate:
     def _judge(self) -> Iterator[Message]:
         for judged in self.judged.values():
             yield from judged.judge(self.known_ns)
-            yield from judged.speak()
             for table in judged.graded():
                 self._pass_on(table)
+        for clusters in self.clusters.values():
+            yield from clusters.speak()
+        yield from self.parties.speak()
 
     def _pass_on(self, table: GradeTable) -> None:
         for follower in self.followers.get(table.rule, ()):

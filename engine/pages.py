@@ -103,6 +103,11 @@ CATALOGUE_PAGES: Final = {
         "A catalogue that has changed under a running engine",
         "Gateways are told how many sensors they have when they connect; restart the engine.",
     ),
+    "E752": Page(
+        "A rule that cannot hold another down",
+        "`inhibits` works between rules that are judged in the same place: both on sensors or "
+        "instances inside one site, or both over several sites. Clusters inhibit nothing.",
+    ),
     "E748": Page(
         "A test of a pack that fails",
         "Rules that contradict what their author expects do not go live; `reload_tests: false` "

@@ -1,4 +1,7 @@
-"""Parties: the rules of one shard as inhibition sees them, and how far each is known there."""
+"""Parties: the rules of one place as inhibition sees them, and how far each is known there.
+
+The place is a shard, or the step beyond the shards, which has no banks and no clock of its own.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -15,7 +18,7 @@ from kernels.stage import NEVER
 
 
 class Parties:
-    """All rules of a shard, those that others may hold down among them."""
+    """All rules of a place, those that others may hold down among them."""
 
     __slots__ = ("held", "parties")
 
@@ -25,19 +28,23 @@ class Parties:
         desks: Mapping[tuple[int, str], Desk[SensorBoard]],
         groups: Mapping[str, Groups],
         *,
-        clock: Clock,
+        clock: Clock | None,
         catalogue: Catalogue,
     ) -> None:
-        self.parties = [*_of_banks(banks, desks, clock, catalogue), *_of_groups(groups, catalogue)]
+        self.parties = [*_of_groups(groups, catalogue)]
+        if clock is not None:
+            self.parties += _of_banks(banks, desks, clock, catalogue)
         self.held = join(self.parties)
 
     def speak(self) -> Iterator[Message]:
         """What waited for a verdict that is known now, and what came due by itself."""
         for held in self.held:
             yield from held.flush()
+        gripped = {id(held.party.desk) for held in self.held}
         for party in self.parties:
-            if party.desk.conduct.restless and not party.desk.is_held:
-                yield from party.desk.flush(party.known_ns)
+            desk = party.desk
+            if id(desk) not in gripped and (desk.waiting or desk.conduct.restless):
+                yield from desk.flush(party.known_ns)
 
 
 def _of_banks(

@@ -5,7 +5,7 @@ where its sensors are.  Any other rule, and any that looks at other rules, is ju
 `correlate`, which all shards report to.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -115,7 +115,25 @@ def place(plan: Plan, catalogue: Catalogue) -> tuple[tuple[Placed, ...], list[Fa
         for group in ready:
             placer.add(group)
         waiting = [group for group in waiting if group not in ready]
-    return tuple(placer.placed.values()), placer.faults
+    placed = tuple(placer.placed.values())
+    return placed, [*placer.faults, *_out_of_reach(plan, placed)]
+
+
+def _out_of_reach(plan: Plan, placed: Sequence[Placed]) -> Iterator[Fault]:
+    """Rules that are to hold down rules which are judged elsewhere."""
+    rules = [*plan.rules, *(group.plan for group in plan.groups)]
+    where = {rule.name: "in its shard" for rule in rules}
+    where |= {one.group.name: "beyond one site" for one in placed if not one.is_local}
+    where |= {rule.name: f"by clusters ({rule.name})" for rule in rules if rule.rule.cluster}
+    for rule in {rule.name: rule for rule in rules}.values():
+        for name in (name for one in rule.rule.inhibits for name in one.rules if name in where):
+            if where[name] != where[rule.name]:
+                text = (
+                    f"`{rule.name}` is judged {where[rule.name]} and `{name}` {where[name]}: "
+                    "it cannot hold it down"
+                )
+                remedy = "let a rule of the same site inhibit it"
+                yield Fault("E752", rule.rule.place, text, remedy)
 
 
 class _Placer:
