@@ -18,7 +18,7 @@ from engine.measures import ALWAYS_KNOWN
 from engine.tables import span_text as human
 from rules import expression as ex
 from rules.grade import Grade
-from rules.overriding import holds, matches
+from rules.overriding import matches
 from rules.pack import Override
 from rules.plan import RulePlan
 from rules.retold import Teller
@@ -197,7 +197,7 @@ def _inputs(finding: Finding, window_ns: int | None = None) -> Inputs:
 
 
 def _overrides(finding: Finding) -> tuple[Override, ...]:
-    """The overrides that are meant for this sensor and hold still."""
+    """The overrides that are meant for this sensor; the set that judged has no lapsed ones."""
     catalogue = finding.bank.attributes.catalogue
     number = int(finding.bank.sensor[finding.row])
     site = int(catalogue.sensors.site[number])
@@ -208,6 +208,5 @@ def _overrides(finding: Finding) -> tuple[Override, ...]:
         if (text := texts[number]) is not None
     }
     attributes |= {"sensor": finding.question.sensor, "site": catalogue.sites.name[site]}
-    today = str(np.datetime64(finding.question.time_ns, "ns").astype("datetime64[D]"))
     rule = finding.plan.rule
-    return tuple(o for o in rule.overrides if matches(o, attributes) and holds(o, today))
+    return tuple(o for o in rule.overrides if matches(o, attributes))

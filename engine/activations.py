@@ -1,9 +1,9 @@
 """Activations: the sets of rules that have judged, kept as long as the journal can ask for them.
 
-A set is all that decides what a reading means: the texts of the packs, the catalogue, and the
-keys of engine.yaml that change judging.  It acts from the place in the journal where a record
-names its digest, so whoever plays the journal again must have it as it was then, whatever the
-files of today say.
+A set is all that decides what a reading means: the texts of the packs, the catalogue, the keys of
+engine.yaml that change judging, and the day, where an override ends before it.  It acts from the
+place in the journal where a record names its digest, so whoever plays the journal again must have
+it as it was then, whatever the files of today say.
 
     activations/
       <digest>/manifest.json    what the set is made of; its sha256 is the digest
@@ -68,10 +68,13 @@ def read_texts(entries: Sequence[Path]) -> dict[str, bytes]:
 
 
 def describe(
-    config: EngineConfig, catalogue_digest: str, texts: Texts, packs: Sequence[Pack]
+    config: EngineConfig, catalogue_digest: str, texts: Texts, packs: Sequence[Pack], *, since: str
 ) -> bytes:
-    """The manifest of a set: the same for the same set, wherever its files lie."""
-    described = {
+    """The manifest of a set: the same for the same set, wherever its files lie.
+
+    since  the day from which on some overrides hold no longer; empty while all hold
+    """
+    described: dict[str, object] = {
         "format": FORMAT,
         "config": {key: getattr(config, key) for key in JUDGING},
         "models": [asdict(model) for model in config.models],
@@ -80,6 +83,8 @@ def describe(
         "files": {place: hashlib.sha256(text).hexdigest() for place, text in texts.items()},
         "packs": [[pack.name, pack.version, pack.digest] for pack in packs],
     }
+    if since:
+        described["since"] = since
     return json.dumps(described, sort_keys=True, ensure_ascii=False, indent=1).encode()
 
 
@@ -148,6 +153,11 @@ class Activations:
         """How many shards a kept set has."""
         manifest = json.loads((self.folder / digest / MANIFEST).read_bytes())
         return int(manifest["config"]["shards"])
+
+    def day_of(self, digest: str) -> str:
+        """The day that a kept set was made for, as far as its overrides depend on it."""
+        manifest = json.loads((self.folder / digest / MANIFEST).read_bytes())
+        return str(manifest.get("since", ""))
 
     def keep(self, manifest: bytes, texts: Texts, catalogue: Path) -> str:
         """Keep a set for good, before a record of the journal names it; returns its digest.

@@ -4,11 +4,12 @@
 nanoseconds, `256 KiB`, `64 MiB` become bytes. A number without a unit is refused.
 """
 
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator
 
-from rules.units import UnitError, read_duration
+from rules.units import NS_PER_S, UnitError, read_duration
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -55,3 +56,8 @@ def _size(value: object) -> object:
 
 Duration = Annotated[int, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size)]
+
+
+def day_of(now_ns: int) -> str:
+    """The day that it is for people at this machine, as overrides write it: 2027-01-31."""
+    return datetime.fromtimestamp(now_ns // NS_PER_S, tz=UTC).astimezone().date().isoformat()

@@ -29,6 +29,7 @@ from engine.sorts import sorts_of
 from rules import book as rule_book
 from rules.errors import Fault, Place
 from rules.needs import Sort
+from rules.overriding import in_force
 from rules.pack import Book
 from rules.plan import Plan, make_plan
 
@@ -119,10 +120,11 @@ class Activation:
     assembly: Assembly
 
 
-def assemble(config: EngineConfig, before: Assembly | None = None) -> Assembly:
+def assemble(config: EngineConfig, before: Assembly | None = None, *, today: str = "") -> Assembly:
     """Read catalogue and rules; ConfigError carries every fault of both.
 
     before  an assembly whose catalogue is taken where its files have not been touched since
+    today   an ISO day: overrides that held until an earlier one are left out; empty: none is
     """
     faults: list[Fault] = []
     catalogue = None
@@ -137,27 +139,32 @@ def assemble(config: EngineConfig, before: Assembly | None = None) -> Assembly:
     if before is not None and catalogue is not None:
         is_same = catalogue.digest == before.catalogue.digest
         catalogue = before.catalogue if is_same else catalogue
-    book, texts = _read_book(config)
+    book, texts = _read_book(config, today)
     faults += book.errors
     if catalogue is None or faults:
         raise ConfigError(faults)
     wrong = [f for f in link_faults(config, catalogue, book) if f.is_error]
     if wrong:
         raise ConfigError(wrong)
-    return _assembled(config, (catalogue, stamp), (book, texts), before)
+    return _assembled(config, (catalogue, stamp), (book, texts), before, today=today)
 
 
-def assemble_kept(config: EngineConfig, digest: str, others: Sequence[Assembly]) -> Assembly:
+def assemble_kept(
+    config: EngineConfig, digest: str, others: Sequence[Assembly], *, today: str = ""
+) -> Assembly:
     """A set that has judged before, from the folder where it is kept.
 
     others  assemblies at hand; who has the same catalogue lends it
+    today   the day it was made for
     """
     same = [other for other in others if other.catalogue.digest == config.catalogue.name]
     catalogue = same[0].catalogue if same else load_catalogue(config.catalogue)
-    book, texts = _read_book(config)
+    book, texts = _read_book(config, today)
     if book.errors:
         raise ConfigError(book.errors)
-    made = _assembled(config, (catalogue, ()), (book, texts), same[0] if same else None)
+    made = _assembled(
+        config, (catalogue, ()), (book, texts), same[0] if same else None, today=today
+    )
     if made.digest != digest:
         message = f"{config.rules[0].parent.parent}: the set that is kept here is another"
         raise StoreError(message)
@@ -166,7 +173,7 @@ def assemble_kept(config: EngineConfig, digest: str, others: Sequence[Assembly])
 
 def assembly_of(config: EngineConfig, catalogue: Catalogue, book: Book) -> Assembly:
     """A set that no files say, such as that of a test; ConfigError where it does not fit."""
-    return _assembled(config, (catalogue, ()), (book, {}), None)
+    return _assembled(config, (catalogue, ()), (book, {}), None, today="")
 
 
 def _model(before: Anomaly | None, plan: ModelPlan) -> Anomaly:
@@ -183,11 +190,11 @@ def stamp_of(catalogue: Path) -> Stamp:
     return tuple((one.st_size, one.st_mtime_ns, one.st_ino) for one in found)
 
 
-def _read_book(config: EngineConfig) -> tuple[Book, Texts]:
+def _read_book(config: EngineConfig, today: str) -> tuple[Book, Texts]:
     """The rules and the very texts they were read from, though somebody may be writing them."""
     for _ in range(LOOKS_MAX):
         texts = _texts(config)
-        book = rule_book.load(list(config.rules))
+        book = rule_book.load(list(config.rules), today=today)
         if texts == _texts(config):
             return book, texts
     place = Place(str(config.rules[0]), 0, 0)
@@ -206,9 +213,12 @@ def _assembled(
     catalogue_and_stamp: tuple[Catalogue, Stamp],
     book_and_texts: tuple[Book, Texts],
     before: Assembly | None,
+    *,
+    today: str,
 ) -> Assembly:
     catalogue, stamp = catalogue_and_stamp
     book, texts = book_and_texts
+    book, since = in_force(book, today)
     models = {
         name: _model_plan(model, catalogue, config.path)
         for model in config.models
@@ -231,7 +241,7 @@ def _assembled(
         layouts = before.layouts
     else:
         layouts = tuple(lay_out(catalogue, n, config.shards) for n in range(config.shards))
-    manifest = describe(config, catalogue.digest, texts, book.packs)
+    manifest = describe(config, catalogue.digest, texts, book.packs, since=since)
     return Assembly(
         *(config, catalogue, book, plan, layouts, models, placed),
         manifest=manifest,

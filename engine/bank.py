@@ -99,10 +99,9 @@ def make_bank(
     *,
     bank_columns: NDArray[np.void],
     anomalies: Mapping[str, Anomaly],
-    today: str,
     before: Bank | None = None,
 ) -> Bank:
-    """Make a bank; `today` is the day that ends overrides, ISO or empty.
+    """Make a bank.
 
     before  the bank of the same sensors under other rules that ask the same windows: its windows
             and latches are taken over as they stand; None: the bank has seen nothing
@@ -115,7 +114,7 @@ def make_bank(
     known = {} if before is None else {rule.plan.name: rule for rule in before.rules}
 
     def latches(rules: Sequence[RulePlan]) -> tuple[Latches, ...]:
-        varied = [variants_of(rule, attributes, today=today) for rule in rules]
+        varied = [variants_of(rule, attributes, today="") for rule in rules]
         return tuple(
             Latches(*(plan, period_ns, site_rows, attributes, one), before=known.get(plan.name))
             for one in varied

@@ -15,6 +15,7 @@ import click
 
 from engine import config as configuration
 from engine import registry
+from engine.amounts import day_of
 from engine.config import EngineConfig
 from engine.errors import EXIT_FINDINGS, EXIT_OK, ConfigError, UsageError
 from engine.links import link_faults, read_model_feature
@@ -73,7 +74,7 @@ def check(
             message = f"there is no file or folder `{path}`"
             raise UsageError(message)
         _discover(path, found, is_named=True)
-    faults, bills = _examine(found, sets)
+    faults, bills = _examine(found, sets, day_of(time.time_ns()))
     errors, warnings = faults.errors(), faults.warnings()
     titles = {**TITLES, **ENGINE_TITLES} if language == "zh" else None
     causes = {code: page.title for code, page in PAGES.items()}
@@ -138,7 +139,7 @@ def _is_config(path: Path) -> bool:
     return isinstance(root, MapNode) and root.get("tocsin") is None and root.get("rules") is None
 
 
-def _examine(found: Found, sets: Sequence[str]) -> tuple[Faults, list[str]]:
+def _examine(found: Found, sets: Sequence[str], today: str) -> tuple[Faults, list[str]]:
     """Look at everything once; what an engine.yaml names is not looked at a second time."""
     faults = Faults()
     bills: list[str] = []
@@ -152,7 +153,7 @@ def _examine(found: Found, sets: Sequence[str]) -> tuple[Faults, list[str]]:
         covered.update(entry.resolve() for entry in config.rules)
         catalogue, wrong = registry.examine(config.catalogue)
         faults.extend(wrong)
-        book = rule_book.load([entry for entry in config.rules if entry.exists()])
+        book = rule_book.load([e for e in config.rules if e.exists()], today=today)
         faults.extend(book.faults)
         if catalogue is None:
             continue
@@ -165,7 +166,7 @@ def _examine(found: Found, sets: Sequence[str]) -> tuple[Faults, list[str]]:
             faults.extend(registry.examine(path)[1])
     loose = [path for path in found.packs if covered.isdisjoint([path.resolve(), *_above(path)])]
     if loose:
-        faults.extend(rule_book.load(loose).faults)
+        faults.extend(rule_book.load(loose, today=today).faults)
     return faults, bills
 
 

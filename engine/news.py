@@ -15,6 +15,7 @@ from engine.instances import text_of
 from engine.meters import Meters
 from engine.reasons import reasons
 from engine.registry import Catalogue
+from engine.sayings import SAYINGS
 from engine.signals import TRUE, UNKNOWN
 from engine.stations import ClusterRows, Stations
 from rules import intervals
@@ -46,6 +47,9 @@ class ClusterNews:
             "why": sorted(self._reasons(row, max(int(change["grade"]), int(change["previous"])))),
             "coverage": 0.0 if change["blind"] else float(known.mean()) if known.size else 1.0,
         }
+        if self.episodes.sayings.nodes:
+            columns = ClusterRows(stations, np.array([row], dtype=np.int64))
+            found[SAYINGS] = self.episodes.sayings.of_instance(columns)
         buffer_m = self.plan.rule.area_buffer_m
         if buffer_m is not None:
             ring = hull(stations.lat[members], stations.lon[members], max(buffer_m, 1.0))
@@ -69,7 +73,11 @@ class ClusterNews:
             division=sites.division[site],
             lat=round(lat, 5),
             lon=round(lon, 5),
-            attributes={"site": sites.attributes[site], "sensor": {}},
+            attributes={
+                "site": sites.attributes[site],
+                "sensor": {},
+                "cluster": {"name": self.key(row)},
+            },
         )
 
     def key(self, row: int) -> str:

@@ -18,6 +18,7 @@ import structlog
 
 from engine import segments
 from engine.activations import header_of
+from engine.amounts import day_of
 from engine.assembly import Assembly, assemble
 from engine.config import EngineConfig
 from engine.errors import ConfigError, DiskError, TocsinError
@@ -136,7 +137,7 @@ class Reloader:
         if wrong:
             raise ConfigError(wrong)
         self.config = config
-        found = assemble(config, today)
+        found = assemble(config, today, today=day_of(time.time_ns()))
         if found.catalogue is not today.catalogue:
             text = "the catalogue has changed: gateways are told their sensors when they connect"
             place = Place(str(config.catalogue), 0, 0)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine import segments
 from engine.activations import HISTORY, Activations
+from engine.amounts import day_of
 from engine.assembly import Assembly, assemble
 from engine.clock import NEVER
 from engine.config import EngineConfig, unconnected
@@ -158,7 +159,8 @@ class Sources:
 
         One shard: the number of shards changes nothing but speed, and here one is fastest.
         """
-        return assemble(replace(self._config(journal, tuple(rules) or self.rules), shards=1))
+        config = replace(self._config(journal, tuple(rules) or self.rules), shards=1)
+        return assemble(config, today=_first_day(journal))
 
     def sets(self, journal: ClosedJournal) -> tuple[Assembly, Sets | None]:
         """The set that judges first, and those that followed, as the journal's folder kept them.
@@ -173,7 +175,8 @@ class Sources:
             return self.assembly(journal), None
         config = load_config(self.config)
         shards = kept.shard_count(kept.entries[-1].digest)
-        sets = KeptSets(kept, assemble(replace(config, shards=shards)))
+        config = replace(config, shards=shards)
+        sets = KeptSets(kept, assemble(config, today=_first_day(journal)))
         return sets.active_at(journal.first_offset) or sets.today, sets
 
     def _config(self, journal: ClosedJournal, rules: tuple[Path, ...]) -> EngineConfig:
@@ -184,6 +187,12 @@ class Sources:
             message = "which sensors and rules? give --config, or --catalogue and --rules"
             raise UsageError(message)
         return unconnected(self.catalogue, rules, clock=_clock_of(journal))
+
+
+def _first_day(journal: ClosedJournal) -> str:
+    """The day on which a journal begins: what an engine would have asked, had it begun then."""
+    first = next(journal.records(), None)
+    return "" if first is None else day_of(first.received_ns)
 
 
 def _clock_of(journal: ClosedJournal) -> Literal["wall", "event"]:

@@ -87,7 +87,8 @@ class KeptSets:
         if digest not in self._known:
             config = self.activations.configuration(digest, self.today.config)
             others = tuple(self._known.values())
-            self._known[digest] = assemble_kept(config, digest, others)
+            day = self.activations.day_of(digest)
+            self._known[digest] = assemble_kept(config, digest, others, today=day)
         return self._known[digest]
 
     def active_at(self, offset: int) -> Assembly | None:
@@ -166,7 +167,8 @@ class RuleSets:
         if found is None:
             config = self.activations.configuration(digest, self.today.config)
             others = (self.active, *self._ready.copy().values())
-            found = self._ready[digest] = assemble_kept(config, digest, others)
+            day = self.activations.day_of(digest)
+            found = self._ready[digest] = assemble_kept(config, digest, others, today=day)
             log.info("rules_of_the_past_read", digest=digest)
         return found
 

@@ -58,8 +58,6 @@ class ShardSettings:
     silence_ns: int
     future_max_ns: int
     status: str
-    # The day from which on overrides that end before it no longer hold; empty: all hold.
-    today: str = ""
 
 
 class Shard:
@@ -118,7 +116,6 @@ class Shard:
                 *(number, bank_plan, layout, catalogue),
                 bank_columns=bank_columns,
                 anomalies=anomalies,
-                today=settings.today,
                 before=None if before is None else before.banks[number],
             )
             for number, bank_plan in enumerate(plans)

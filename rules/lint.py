@@ -111,7 +111,8 @@ def _refuse_unmeasured(rule: Rule, fields: Fields, faults: Faults) -> None:
             "E433",
             fields.key_place("message"),
             f"the message shows `{name}`, which is not measured where this rule is judged",
-            remedy="a rule on `value` alone shows `value`; one on a sensor shows that sensor only",
+            remedy="a rule on `value` alone shows `value`, one on a sensor that sensor, a cluster "
+            "its members",
         )
 
 

@@ -6,13 +6,15 @@ its new entry values. Of several overrides that match one sensor the more specif
 later one; where neither can be told, it is a fault, and not a guess.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace as changed
+from datetime import date, timedelta
 
 from rules import expression as ex
 from rules.errors import Fault, Faults, Place
 from rules.grade import COLOURS, SPELLINGS, Grade
-from rules.pack import Override, Rule
+from rules.pack import Book, Override, Rule
 from rules.phrases import plain
 from rules.yaml_text import MapNode, Node, TextNode
 
@@ -29,6 +31,29 @@ def matches(override: Override, attributes: Mapping[str, str]) -> bool:
 def holds(override: Override, today: str) -> bool:
     """Whether an override still holds on a day (ISO); with no day given, it does."""
     return not override.until or not today or today <= override.until
+
+
+def in_force(book: Book, today: str) -> tuple[Book, str]:
+    """The book without the overrides that hold no longer, and the first day of which this is so.
+
+    On all days on which the same overrides hold, the same book and day come out; the day is empty
+    while all of them do. `today` is an ISO day, empty for one before all others.
+    """
+    lapsed = {o.until for rule in book.rules for o in rule.overrides if not holds(o, today)}
+    if not lapsed:
+        return book, ""
+    since = (date.fromisoformat(max(lapsed)) + timedelta(days=1)).isoformat()
+    packs = tuple(
+        changed(pack, rules=tuple(_without_lapsed(rule, since) for rule in pack.rules))
+        for pack in book.packs
+    )
+    digest = hashlib.sha256(f"{book.digest} {since}".encode()).hexdigest()
+    return changed(book, packs=packs, digest=digest), since
+
+
+def _without_lapsed(rule: Rule, today: str) -> Rule:
+    kept = tuple(override for override in rule.overrides if holds(override, today))
+    return rule if len(kept) == len(rule.overrides) else changed(rule, overrides=kept)
 
 
 def specificity(override: Override) -> tuple[int, int]:

@@ -42,8 +42,11 @@ def shown_features(rule: "Rule") -> Iterator[ex.Feature]:
 def unmeasured(rule: "Rule", *, is_per_reading: bool) -> list[str]:
     """Names of what cannot be measured where the rule is judged: beside one sensor, or a reading.
 
-    A message never decides how a rule is judged: what it shows must be there to be shown.
+    A message never decides how a rule is judged: what it shows must be there to be shown. A
+    cluster has members, and nothing else.
     """
+    if rule.cluster is not None:
+        return [name for name, node in rule.shown.items() if not _is_of_members(node)]
     if not rule.is_local:
         return []
     return [
@@ -59,6 +62,13 @@ def unmeasured(rule: "Rule", *, is_per_reading: bool) -> list[str]:
 def _is_of_panes(part: Node) -> bool:
     is_window = isinstance(part, ex.Feature) and part.name != "value"
     return is_window or isinstance(part, ex.Calendar)
+
+
+def _is_of_members(node: Node) -> bool:
+    if isinstance(node, ex.Vote | ex.Gather | ex.ClusterSize | ex.Number):
+        return True
+    inner = ex.parts(node)
+    return bool(inner) and all(_is_of_members(part) for part in inner)
 
 
 def word_of(node: Node, rule: "Rule") -> str:

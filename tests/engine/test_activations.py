@@ -156,3 +156,40 @@ def test_sets_that_nothing_needs_are_dropped_and_others_stay(mine, tmp_path):
 def test_records_of_before_name_no_set():
     assert digest_in(header_of("abc")) == "abc"
     assert digest_in(b"coal-gas 1.0.0 0123456789abcdef\nother 2.0.0 0123") is None
+
+
+LAPSING = """
+      - match: {site: s0}
+        set: {ladder.above: {blue: 0.45}}
+        reason: a fan is being repaired
+        until: 2026-11-30
+"""
+
+
+def with_override(config: Path) -> None:
+    pack = config.parent / "packs" / "coal-gas.yaml"
+    text = pack.read_text(encoding="utf-8")
+    assert "overrides:" not in text
+    at = text.index("    ladder:")
+    pack.write_text(text[:at] + "    overrides:" + LAPSING + text[at:], encoding="utf-8")
+
+
+def test_an_override_holds_until_its_last_day_and_judges_again_as_it_did(mine, tmp_path):
+    """Whoever plays the journal next year must see the settings of this year."""
+    with_override(mine)
+    config = load(mine)
+    on = {day: assemble(config, today=day) for day in ("2026-11-30", "2026-12-01", "2027-06-01")}
+    overrides = [len(one.book.rules[0].overrides) for one in on.values()]
+    assert overrides == [1, 0, 0]
+    held, lapsed, later = on.values()
+    assert held.digest == assemble(config).digest != lapsed.digest
+    assert held.plan.digest != lapsed.plan.digest
+    # Nothing changes until another override ends: no activation every day.
+    assert lapsed.digest == later.digest
+    activations = Activations(tmp_path / "activations", 0)
+    for one in (held, lapsed):
+        activations.keep(one.manifest, one.texts, config.catalogue)
+        kept_config = activations.configuration(one.digest, config)
+        day = activations.day_of(one.digest)
+        again = assemble_kept(kept_config, one.digest, [], today=day)
+        assert len(again.book.rules[0].overrides) == len(one.book.rules[0].overrides)

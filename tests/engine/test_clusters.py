@@ -149,6 +149,19 @@ def test_one_wave_is_one_warning():
     assert max(arrival) + 20 < told(messages)[-1][2] < max(arrival) + 26
 
 
+def test_a_message_about_a_cluster_shows_what_its_members_make_of_it():
+    """How many stations, and how strong, where who reads it has no other screen."""
+    text = '{{ cluster.name }}: {{ many }} stations, {{ most | q("cm/s^2", 0) }}'
+    more = f"""    let: {{many: cluster.size, most: cluster.max(max(3s))}}
+    message: {{zh: {{headline: '{text}'}}, en: {{headline: '{text}'}}}}
+    downgrade: never_within 5s
+"""
+    plant = network(QUAKE.replace("    downgrade: never_within 5s\n", more))
+    messages = played(plant, recorded(plant, arrivals(plant, 43.0, 37.0), 50.0))
+    first = messages[0][1]
+    assert first["headline"]["en"] == f"{first['subject']}: 5 stations, 50 cm/s^2"
+
+
 def test_one_noisy_station_never_triggers():
     plant = network()
     arrival = [20.0, *[None] * 24]
