@@ -29,9 +29,11 @@ GRADES: Final = {
     "none": ("-", "dim"),
 }
 COLUMNS: Final = (
-    *(("seq", 7), ("event time", 24), ("grade", 9), ("event", 10), ("site", 12)),
+    *(("seq", 7), ("event time", 24), ("grade", 9), ("event", 12), ("site", 12)),
     *(("subject", 12), ("rule", 20), ("value", 16), ("margin", 8), ("headline", 30)),
 )
+# Warnings, those off the board, and those of rules on trial; everything else is of the engine.
+WARNINGS: Final = ("warning/", "muted/", "shadow/")
 NUMBERS: Final = frozenset({"seq", "value", "margin"})
 NS_PER_S: Final = 1_000_000_000
 
@@ -42,8 +44,11 @@ def header() -> Text:
 
 
 def row(topic: str, body: Mapping[str, object], *, zone: tzinfo | None, language: str) -> Text:
-    """One message for people; a system message tells its text instead of a value."""
-    if not topic.startswith("warning/"):
+    """One message for people; a system message tells its text instead of a value.
+
+    What is off the board, or of a rule on trial, is told without its colour, and says why.
+    """
+    if not topic.startswith(WARNINGS):
         shown = [_shown(body.get("seq")), when(body.get("decided_time"), zone), " system "]
         rest = f"{topic}: {_text(body, 'text')}"
         plain = "".join(letter if letter.isprintable() else " " for letter in rest)
@@ -60,8 +65,10 @@ def row(topic: str, body: Mapping[str, object], *, zone: tzinfo | None, language
         _text(body, "rule"),
         f"{_shown(body.get('value'))} {_text(body, 'unit')}".rstrip(),
         _margin(body, grade),
-        _in(body.get("headline"), language),
+        _remark(body) + _in(body.get("headline"), language),
     ]
+    if not topic.startswith("warning/"):
+        return Text(_joined(cells), style="dim")
     line = Text(_joined(cells))
     start = sum(width + 1 for _, width in COLUMNS[:2])
     line.stylize(style, start, start + COLUMNS[2][1])
@@ -113,6 +120,12 @@ def _margin(body: Mapping[str, object], grade: str) -> str:
     nearest = next((name for name in (grade, *reversed(GRADES)) if name in margins), None)
     margin = margins.get(nearest)
     return f"{margin:+.4g}" if isinstance(margin, int | float) else "-"
+
+
+def _remark(body: Mapping[str, object]) -> str:
+    """Why nobody is to act on it: `(shelved) `, `(shadow) `; empty where somebody is."""
+    why = body.get("suppressed") or body.get("mode")
+    return f"({why}) " if isinstance(why, str) else ""
 
 
 def _in(texts: object, language: str) -> str:

@@ -279,6 +279,25 @@ def test_a_row_tells_the_grade_by_letter_too(stranger):
     assert "system/disk_full: no room" in system
 
 
+@pytest.mark.parametrize(
+    ("branch", "fields", "remark"),
+    [
+        ("muted", {"suppressed": "shelved"}, "(shelved) "),
+        ("shadow", {"mode": "shadow"}, "(shadow) "),
+    ],
+)
+def test_what_nobody_is_to_act_on_is_told_without_its_colour(branch, fields, remark):
+    """A shelved red that looks like a red wakes people; one that looks like nothing is lost."""
+    topic, body = warning(1, grade="red")
+    row = lines.row(
+        topic.replace("warning/", f"{branch}/", 1), {**body, **fields}, zone=UTC, language="en"
+    )
+    assert " R red " in row.plain
+    assert remark in row.plain
+    assert row.style == "dim"
+    assert not row.spans
+
+
 def test_columns_stay_in_line_with_chinese_text():
     """A Chinese character is two places wide."""
     topic, body = warning(1, site="山西一号矿", subject="瓦斯", rule="r")
