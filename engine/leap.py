@@ -38,6 +38,9 @@ class Outlook:
         end_ns = (pane + 1) * self.windows.plan.pane_ns
         age_s, unchanged_s = self.windows.ages(self.measures.rows, end_ns)
         later = replace(self.measures, end_ns=end_ns, age_s=age_s, unchanged_s=unchanged_s)
+        if later.raw is not None:
+            # Rules with a view of all readings look at the same ages there.
+            later.raw = replace(later.raw, end_ns=end_ns, age_s=age_s, unchanged_s=unchanged_s)
         return [
             sides(pairs, PaneColumns(rule.plan, later, self.attributes, rule.stale_ns))
             for rule, pairs in self.rules

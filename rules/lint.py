@@ -27,6 +27,7 @@ def look_through(rule: Rule, fields: Fields, faults: Faults) -> None:
     _ask_about_tests(rule, fields, faults)
     _ask_about_reach(rule, fields, faults)
     _refuse_unmeasured(rule, fields, faults)
+    _name_what_does_not_act(rule, fields, faults)
 
 
 def _refuse_model_alone(rule: Rule, fields: Fields, faults: Faults) -> None:
@@ -114,6 +115,32 @@ def _refuse_unmeasured(rule: Rule, fields: Fields, faults: Faults) -> None:
             remedy="a rule on `value` alone shows `value`, one on a sensor that sensor, a cluster "
             "its members",
         )
+
+
+def _name_what_does_not_act(rule: Rule, fields: Fields, faults: Faults) -> None:
+    """Words of the language on which this version does not act: nobody may rely on them."""
+    found: list[tuple[Place, str, str]] = []
+    if rule.revises:
+        remedy = "late readings are counted and revise nothing: write `late: drop`"
+        found.append((fields.key_place("lateness"), "late: revise", remedy))
+    for item, said in zip(fields.items("suppress"), rule.suppress, strict=False):
+        if not isinstance(said.during, str):
+            remedy = "write a rule with that condition which `inhibits` this one"
+            found.append((item.place, "a condition in `while`", remedy))
+    if rule.budget is not None and rule.budget.per not in rule.by:
+        remedy = f"each instance has a budget of its own: write `per: {rule.by[0]}`"
+        found.append((fields.key_place("budget"), f"per: {rule.budget.per}", remedy))
+    model = rule.model
+    if model is not None and (model.warmup_ns or model.max_age_ns or model.versions):
+        remedy = "the model of engine.yaml decides: name it, and no more"
+        found.append((fields.key_place("model"), "version, warmup, max_age", remedy))
+    if model is not None and model.on_absent == "ignore":
+        remedy = "without a score `anomaly` is unknown: write `or_else(anomaly, 0)`"
+        found.append((fields.key_place("model"), "on_absent: ignore", remedy))
+    for place, word, remedy in found:
+        code = "`" if "`" not in word else ""
+        message = f"{code}{word}{code} is read, but this version does not act on it"
+        faults.add("W408", place, message, remedy=remedy)
 
 
 def _ask_about_times(rule: Rule, fields: Fields, faults: Faults) -> None:

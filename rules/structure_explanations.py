@@ -134,6 +134,12 @@ STRUCTURE_FAULTS: Final = {
         "budget: {raises: 2, per: sensor, window: 7d, then: shadow}",
         "rule",
     ),
+    "W408": Explanation(
+        "A few words of the language are read and checked, and this version does not act on them.",
+        "lateness: {allow: 15min, late: revise}",
+        "lateness: {allow: 15min, late: drop}",
+        "rule",
+    ),
     "W420": Explanation(
         "`mode: live` says that a rule is ready to wake people; a test should have seen it do so.",
         _file(f"a\nmode: live\n{METHANE}\n{GRAVE}"),

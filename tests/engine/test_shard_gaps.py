@@ -58,15 +58,21 @@ heard = st.lists(
 )  # fmt: skip
 
 
-def plant_of(texts):
+def plant_of(texts, view="good"):
     """A rule for each (condition, two spans, hold, clearing), and a ladder on the age itself."""
+    more = f"quality: {{view: {view}}}"
     book = book_of(
-        rule_text("ladder: {value: age, above: {blue: 40s, red: 10min}, deadband: 5s}", name="age"),
+        rule_text(
+            "ladder: {value: age, above: {blue: 40s, red: 10min}, deadband: 5s}",
+            name="age",
+            more=more,
+        ),
         *(
             rule_text(
                 f'levels: {{yellow: {{when: "{condition.format(a=min(a, b), b=max(a, b))}",'
                 f" for: {hold}s, clear_for: {clear}s}}}}",
                 name=f"r{number}",
+                more=more,
             )
             for number, (condition, a, b, hold, clear) in enumerate(texts)
         ),
@@ -82,10 +88,16 @@ def told_by(plant, groups):
     return by_rule(messages), latches
 
 
-@given(rules=rules, before=heard, after=heard, gap_s=st.sampled_from([60, 200, 400]))
-def test_a_gap_says_what_walking_through_it_says(rules, before, after, gap_s):
+@given(
+    rules=rules,
+    view=st.sampled_from(["good", "raw"]),
+    before=heard,
+    after=heard,
+    gap_s=st.sampled_from([60, 200, 400]),
+)
+def test_a_gap_says_what_walking_through_it_says(rules, view, before, after, gap_s):
     """Nobody may hear another story because the engine slept, or was spared the work."""
-    plant = plant_of(rules)
+    plant = plant_of(rules, view)
     calls = [plant.points([row]) for row in sorted(before, key=lambda row: row[1])]
     back = [
         plant.points([(name, gap_s + second, value)])

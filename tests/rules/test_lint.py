@@ -66,6 +66,12 @@ def test_a_graver_grade_that_waits_longer_lets_the_milder_be_seen(tmp_path: Path
         ),
         ("safety: true\nbudget: {raises: 2, window: 7d}", ["W407"]),
         ("budget: {raises: 2, window: 7d}", []),
+        ("budget: {raises: 2, per: rule, window: 7d}", ["W408"]),
+        ("suppress: [{while: value < 0 %, effect: cap yellow}]", ["W408"]),
+        ("lateness: {allow: 1min, late: revise}", ["W408"]),
+        ("lateness: {allow: 1min, late: drop}", []),
+        ("model: {name: m, warmup: 24h}", ["W408"]),
+        ("model: {name: m, on_absent: unknown}", []),
     ],
 )  # fmt: skip
 def test_what_could_hide_a_red_warning_is_asked_about(
