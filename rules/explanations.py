@@ -89,7 +89,7 @@ GRADING_FAULTS: Final = {
         "rule",
     ),
     "W406": Explanation(
-        "A grade above the cap is never judged; its condition only looks as if it were.",
+        "A grade above the cap is judged for the record, and told as the cap.",
         "a rule with red and `cap: yellow`",
         "the rule without red",
         "",

@@ -315,6 +315,8 @@ def read_cap(rule: Fields, grades: tuple[Grade, ...]) -> Grade | None:
         rule.faults.add("E403", text.place, message, remedy=remedy)
     elif cap < grades[-1]:
         above = ", ".join(grade.word for grade in grades if grade > cap)
-        message = f"{above} lies above `cap: {cap.word}`, and its condition is not judged"
+        message = (
+            f"{above} above `cap: {cap.word}` is told as {cap.word}, and judged for the record"
+        )
         rule.faults.add("W406", text.place, message, remedy="remove the grade, or raise the cap")
     return cap
