@@ -14,6 +14,7 @@ from pathlib import Path
 from rules import macro_text
 from rules.errors import Faults, Place, RuleErrors, did_you_mean
 from rules.linking import link
+from rules.lint import ask_about_tests
 from rules.pack import Book, Input, Ladder, Level, Pack, Quality, Rule
 from rules.pack_text import read_pack, with_beside
 from rules.yaml_text import MapNode, Node, TextNode, read_source
@@ -84,6 +85,10 @@ def _load(paths: Iterable[Path], today: str) -> Book:
     for source in sources:
         if source.is_beside:
             wrong |= _add_beside(packs, source, wrong, today)
+    for source in own:
+        pack = next((p for p in packs.values() if p.path == str(source.path)), None)
+        if pack is not None and not source.faults.errors():
+            ask_about_tests(pack, source.faults)
     for source in sources:
         faults.extend(source.faults)
     kept = [pack for pack in packs.values() if Path(pack.path).as_posix() not in wrong]

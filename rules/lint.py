@@ -6,7 +6,7 @@ from rules.fields import Fields
 from rules.grade import Grade
 from rules.graded import conditions_of, features_of, grades_of
 from rules.needs import asks_calendar
-from rules.pack import Rule
+from rules.pack import Pack, Rule
 from rules.scenario import At, Events, Lead, Scenario
 from rules.shown import unmeasured
 from rules.units import NS_PER_S
@@ -24,7 +24,6 @@ def look_through(rule: Rule, fields: Fields, faults: Faults) -> None:
     _refuse_model_alone(rule, fields, faults)
     _ask_about_times(rule, fields, faults)
     _ask_about_silence(rule, fields, faults)
-    _ask_about_tests(rule, fields, faults)
     _ask_about_reach(rule, fields, faults)
     _refuse_unmeasured(rule, fields, faults)
     _name_what_does_not_act(rule, fields, faults)
@@ -178,19 +177,22 @@ def _ask_about_silence(rule: Rule, fields: Fields, faults: Faults) -> None:
         faults.add("W407", fields.key_place("budget"), message, remedy="remove `budget`")
 
 
-def _ask_about_tests(rule: Rule, fields: Fields, faults: Faults) -> None:
-    """A rule that says `mode: live` is said to be ready; a test must have seen its gravest grade.
+def ask_about_tests(pack: Pack, faults: Faults) -> None:
+    """A live rule that can turn orange or red is proved by a test that sees it do so.
 
-    Tests beside the pack count too, but are not read yet: `tocsin test` asks about each grade.
+    Tests beside the pack count, and those of the whole pack for each of its rules; so this is asked
+    when all files have been read.
     """
-    gravest = max(rule.grades, default=Grade.NONE)
-    if "mode" not in fields.values or rule.mode != "live" or gravest < Grade.ORANGE:
-        return
-    seen = {grade for test in rule.tests for grade in _expected(test)}
-    if not any(grade >= Grade.ORANGE for grade in seen):
-        message = "no test of this live rule ever sees orange or red"
-        remedy = f"expect: [{{at: …, grade: {gravest.word}}}]"
-        faults.add("W420", fields.key_place("id"), message, remedy=remedy)
+    whole = {grade for test in pack.tests for grade in _expected(test)}
+    for rule in pack.rules:
+        gravest = max(rule.grades, default=Grade.NONE)
+        if rule.mode != "live" or gravest < Grade.ORANGE:
+            continue
+        seen = whole | {grade for test in rule.tests for grade in _expected(test)}
+        if not any(grade >= Grade.ORANGE for grade in seen):
+            message = "no test of this live rule ever sees orange or red"
+            remedy = f"expect: [{{at: …, grade: {gravest.word}}}]"
+            faults.add("W420", rule.place, message, remedy=remedy)
 
 
 def _expected(test: Scenario) -> list[Grade]:

@@ -44,7 +44,7 @@ def test_rules_of_several_packs_find_each_other(tmp_path: Path) -> None:
         a={"sum": rollup("one", "b/two"), "one": plain()},
         b={"two": plain("5m"), "either": looks_at("a/sum", "b/two")},
     )
-    assert not len(found.faults), [str(fault) for fault in found.faults]
+    assert set(codes(found.faults)) <= {"W420"}, [str(fault) for fault in found.faults]
     assert found.rules[0].rollup is not None
     assert found.rules[0].rollup.of == ("a/one", "b/two")
 

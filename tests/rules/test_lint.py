@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rules import book
 from tests.rules.writing import codes, load_text, pack_text
 
 FOUR = "value: mean(1m)\nabove: {blue: 0.5, yellow: 0.8, orange: 1.0, red: 1.5}"
@@ -77,7 +78,22 @@ def test_a_graver_grade_that_waits_longer_lets_the_milder_be_seen(tmp_path: Path
 def test_what_could_hide_a_red_warning_is_asked_about(
     rule: str, found: list[str], tmp_path: Path
 ) -> None:
-    assert codes(load_text(tmp_path, pack_text(rule, ladder=FOUR)).faults) == found
+    whole = rule if "mode:" in rule else f"mode: shadow\n{rule}"
+    assert codes(load_text(tmp_path, pack_text(whole, ladder=FOUR)).faults) == found
+    if rule == "mode: live":
+        # So is a rule that says nothing: it is live.
+        assert codes(load_text(tmp_path, pack_text(ladder=FOUR)).faults) == found
+
+
+def test_a_test_beside_the_pack_proves_a_live_rule_too(tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text(pack_text("mode: live", ladder=FOUR), encoding="utf-8")
+    (tmp_path / "p.test.yaml").write_text(
+        "tocsin: 1\nfor: p\ntests:\n  - {rule: r, name: t, "
+        'feed: {input: "2 for 5m"}, expect: [{at: 4m, grade: red}]}\n',
+        encoding="utf-8",
+    )
+    assert codes(book.load([tmp_path / "p.yaml"]).faults) == ["W420"]
+    assert not len(book.load([tmp_path]).faults)
 
 
 def test_a_window_is_measured_with_the_period_of_its_own_input(tmp_path: Path) -> None:
@@ -96,7 +112,7 @@ def test_a_window_is_measured_with_the_period_of_its_own_input(tmp_path: Path) -
 
 def test_a_mute_that_hides_red_of_another_rule_is_asked_about(tmp_path: Path) -> None:
     mutes = "inhibits: [{rules: [s], at: blue, effect: mute, same: [site]}]"
-    other = "  - id: s\n" + pack_text(ladder=FOUR).partition("  - id: r\n")[2]
+    other = "  - id: s\n" + pack_text("mode: shadow", ladder=FOUR).partition("  - id: r\n")[2]
     found = load_text(tmp_path, pack_text(mutes) + other)
     assert codes(found.faults) == ["W421"]
     found = load_text(tmp_path, pack_text(mutes.replace("mute", "cap yellow")) + other)

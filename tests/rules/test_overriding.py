@@ -28,7 +28,7 @@ def rule_with(folder: Path, *overrides: str, more: str = "") -> Rule:
 
 def wrong(folder: Path, *overrides: str, more: str = "", today: str = "") -> list[Fault]:
     listed = "\n".join(f"  - {{{text}}}" for text in overrides)
-    text = pack_text(f"{more}\noverrides:\n{listed}".strip(), ladder=LADDER)
+    text = pack_text(f"{more}\noverrides:\n{listed}\nmode: shadow".strip(), ladder=LADDER)
     path = folder / "p.yaml"
     path.write_text(text)
     return list(book.load([path], today=today).faults)
@@ -225,7 +225,7 @@ def test_a_limit_is_passed_only_by_somebody_who_signs(tmp_path: Path) -> None:
 
 
 def two_files(folder: Path, here: str, there: str) -> Book:
-    rule = pack_text(f"overrides:\n  - {{{here}, reason: x}}", ladder=LADDER)
+    rule = pack_text(f"overrides:\n  - {{{here}, reason: x}}\nmode: shadow", ladder=LADDER)
     (folder / "p.yaml").write_text(rule)
     (folder / "site.yaml").write_text(
         f"tocsin: 1\nkind: overrides\nfor: p\noverrides:\n  - {{rule: r, {there}, reason: x}}\n"
