@@ -84,7 +84,7 @@ def test_faults_of_rules_have_place_caret_and_help(tmp_path):
 
 def test_packs_of_the_project_pass_their_own_tests(warm):
     """An example that fails teaches the wrong thing."""
-    done = tocsin("test", ROOT / "configs", timeout_s=120)
+    done = tocsin("test", ROOT / "configs" / "demo", ROOT / "configs" / "mine", timeout_s=120)
     assert done.returncode == 0, done.stdout
     assert ", 0 failed" in done.stdout
 
