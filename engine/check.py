@@ -20,6 +20,7 @@ from engine.config import EngineConfig
 from engine.errors import EXIT_FINDINGS, EXIT_OK, ConfigError, UsageError
 from engine.links import link_faults, read_model_feature
 from engine.pages import PAGES
+from engine.point_links import point_notes
 from engine.registry import Catalogue
 from engine.sorts import sorts_of
 from engine.titles_zh import TITLES as ENGINE_TITLES
@@ -37,6 +38,8 @@ from rules.yaml_text import MapNode, read_file
 NS_PER_S: Final = 1_000_000_000
 NS_PER_DAY: Final = 86_400 * NS_PER_S
 EXIT_WARNINGS: Final = 3
+# What `--notes` says beside faults.
+LIVE_NOTES: Final = frozenset({"N501", "N504"})
 
 # A points reading: sensor 4, time 4, value 8; and 1 for the header that it shares with the
 # other readings of its frame (a record of about 250 bytes over 256 readings).
@@ -65,8 +68,12 @@ def check(
     deny_warnings: bool,
     form: Format,
     language: Language,
+    notes: bool = False,
 ) -> int:
-    """Check everything that the paths name; returns 0, 1 with errors, 3 with denied warnings."""
+    """Check everything that the paths name; returns 0, 1 with errors, 3 with denied warnings.
+
+    notes  say also what is no fault, and worth a look: N501, N504; they deny nothing
+    """
     began_s = time.perf_counter()
     found = Found()
     for path in paths:
@@ -74,8 +81,9 @@ def check(
             message = f"there is no file or folder `{path}`"
             raise UsageError(message)
         _discover(path, found, is_named=True)
-    faults, bills = _examine(found, sets, day_of(time.time_ns()))
-    errors, warnings = faults.errors(), faults.warnings()
+    faults, bills = _examine(found, sets, day_of(time.time_ns()), notes=notes)
+    errors = faults.errors()
+    warnings = [fault for fault in faults.warnings() if fault.code not in LIVE_NOTES]
     titles = {**TITLES, **ENGINE_TITLES} if language == "zh" else None
     causes = {code: page.title for code, page in PAGES.items()}
     text = report(faults, form, titles, causes)
@@ -139,7 +147,9 @@ def _is_config(path: Path) -> bool:
     return isinstance(root, MapNode) and root.get("tocsin") is None and root.get("rules") is None
 
 
-def _examine(found: Found, sets: Sequence[str], today: str) -> tuple[Faults, list[str]]:
+def _examine(
+    found: Found, sets: Sequence[str], today: str, *, notes: bool
+) -> tuple[Faults, list[str]]:
     """Look at everything once; what an engine.yaml names is not looked at a second time."""
     faults = Faults()
     bills: list[str] = []
@@ -159,6 +169,8 @@ def _examine(found: Found, sets: Sequence[str], today: str) -> tuple[Faults, lis
             continue
         links = link_faults(config, catalogue, book)
         faults.extend(links)
+        if notes:
+            faults.extend(point_notes(book, catalogue))
         if not any(fault.is_error for fault in [*links, *book.faults]):
             bills.append(bill_text(config, catalogue, book))
     for path in found.catalogues:

@@ -125,20 +125,29 @@ def run_(config: Path, sets: tuple[str, ...], data: Path | None, until_idle: flo
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", callback=_assignment,
               help="Replace one value of an engine.yaml; repeatable.")  # fmt: skip
 @click.option("--deny-warnings", is_flag=True, help="End with 3 when there are warnings.")
+@click.option("--notes", is_flag=True, help="Also tell types and points that rules miss.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "github", "sarif"]),
               default="text", show_default=True, help="Faults for people or machines.")  # fmt: skip
 @click.option("--json", "form", flag_value="json", help="The same as --format json.")
 @click.option("--lang", type=click.Choice(["zh", "en"]), default="en", show_default=True,
               help="The language of faults.")  # fmt: skip
 def check_(
-    paths: tuple[Path, ...], sets: tuple[str, ...], *, deny_warnings: bool, form: str, lang: str
+    paths: tuple[Path, ...],
+    sets: tuple[str, ...],
+    *,
+    deny_warnings: bool,
+    notes: bool,
+    form: str,
+    lang: str,
 ) -> int:
     """Check PATHs: an engine.yaml, a catalogue folder, a rule pack, or a folder of them.
 
     Prints every fault with its place and how to mend it, then what the configuration costs:
     bytes per sensor, memory, journal per day.
     """
-    return _function("check")(paths, sets, deny_warnings=deny_warnings, form=form, language=lang)
+    return _function("check")(
+        paths, sets, deny_warnings=deny_warnings, form=form, language=lang, notes=notes
+    )
 
 
 @tocsin.command("feed", short_help="Send a recording as a gateway.")

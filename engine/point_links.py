@@ -14,7 +14,7 @@ from rules.errors import Fault
 from rules.linking import unknown_packs
 from rules.overriding import variants
 from rules.pack import Book, Rule
-from rules.points import point_faults
+from rules.points import lack_notes, point_faults, sensor_notes
 
 
 def point_link_faults(book: Book, catalogue: Catalogue, today: str) -> list[Fault]:
@@ -33,6 +33,19 @@ def point_link_faults(book: Book, catalogue: Catalogue, today: str) -> list[Faul
         faults += point_faults(rule, points)
         faults += variants(rule, points, today=today)[2] if rule.overrides else []
     return faults
+
+
+def point_notes(book: Book, catalogue: Catalogue) -> list[Fault]:
+    """Return what is no fault, and worth a look: types without sensors, points without a value."""
+    rules = [rule for rule in book.rules if rule.mode != "disabled"]
+    names = [sensor_type.name for sensor_type in catalogue.types]
+    counts = np.bincount(catalogue.sensors.type, minlength=len(names)).tolist()
+    notes = sensor_notes(rules, dict(zip(names, counts, strict=True)))
+    for rule in rules:
+        used = {attribute.name for top in rule.conditions for attribute in ex.attributes(top)}
+        if used:
+            notes += lack_notes(rule, points_of(rule, catalogue, used))
+    return notes
 
 
 def _wanted(rule: Rule) -> set[str]:

@@ -15,6 +15,8 @@ from rules.units import UnitError, attribute_value
 from rules.yaml_text import ListNode, MapNode, TextNode
 
 POINTS_NAMED_MAX = 5
+# What every sensor has, whatever columns the catalogue has.
+BUILT_IN = frozenset({"period", "range_low", "range_high"})
 
 
 def sensor_notes(rules: Iterable[Rule], counts: Mapping[str, int]) -> list[Fault]:
@@ -61,6 +63,30 @@ def point_faults(rule: Rule, points: Sequence[Mapping[str, str]]) -> list[Fault]
             message = f"{len(lacking)} {noun} asset.{attribute}: {_some(lacking)}"
             faults.append(Fault("E504", place, message, "add it to the catalogue"))
     return faults + _order_faults(rule, points, key)
+
+
+def lack_notes(rule: Rule, points: Sequence[Mapping[str, str]]) -> list[Fault]:
+    """Attributes that the conditions look at and some points do not have, and which points.
+
+    Those that the rule requires are faults of their own; one that `where` asks for is there.
+    """
+    wheres = [given.where for given in rule.inputs.values() if given.where is not None]
+    asked = {attribute.name for where in wheres for attribute in ex.attributes(where)}
+    used = {a.name: a for top in rule.conditions for a in ex.attributes(top)}
+    key = rule.by[0] if rule.by else "sensor"
+    notes: list[Fault] = []
+    for name, attribute in used.items():
+        if name in asked or name in rule.require_assets or name in BUILT_IN:
+            continue
+        having = {_named(point, key) for point in points if point.get(name)}
+        named = dict.fromkeys(_named(point, key) for point in points)
+        lacking = [point for point in named if point not in having]
+        if lacking:
+            noun = "point lacks" if len(lacking) == 1 else "points lack"
+            message = f"{len(lacking)} {noun} asset.{name}: {_some(lacking)}"
+            hint = f"there what `{rule.id}` makes of it is unknown; `require_assets: [{name}]` asks"
+            notes.append(Fault("N504", attribute.place, message, hint))
+    return notes
 
 
 def _required_place(rule: Rule, attribute: str) -> Place:

@@ -109,6 +109,13 @@ STRUCTURE_FAULTS: Final = {
         "input: {type: methane}",
         "",
     ),
+    "N504": Explanation(
+        "Some points have no value for an attribute that a rule compares with: there the rule is "
+        "silent, and may be meant to be.",
+        "above: {red: asset.v_red}, and 38 sensors without `v_red` in sensors.csv",
+        "`require_assets: [v_red]`, or `where: asset.v_red != none`",
+        "",
+    ),
     "W330": Explanation(
         "A rule looks at a rule of a pack that was not among the files. An engine refuses that; "
         "checked alone, the pack can still be right.",

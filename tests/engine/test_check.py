@@ -1,6 +1,7 @@
 """What would be refused at the start must be found without starting, all of it, in one run."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -82,6 +83,31 @@ def codes(home, capsys, *words):
         for fault in found
         if fault["severity"] != "warning" or fault["code"] in ("W501", "W502", "W503", "W504")
     }
+
+
+def test_notes_tell_what_rules_miss_and_deny_nothing(capsys, tmp_path):
+    """Nobody wants them in CI; whoever tunes a pack does."""
+    shutil.copytree(ROOT / "configs" / "packs" / "flood", tmp_path / "flood")
+    sheet = tmp_path / "flood" / "catalogue" / "sensors.csv"
+    text = sheet.read_text(encoding="utf-8")
+    assert ",31.5 m," in text
+    sheet.write_text(text.replace(",31.5 m,", ",,"), encoding="utf-8")
+    pack = tmp_path / "flood" / "packs" / "flood.yaml"
+    rule = pack.read_text(encoding="utf-8")
+    rule = rule.replace("require_assets: [warning_level, guarantee_level, historic_level]", "")
+    pack.write_text(rule, encoding="utf-8")
+    engine = str(tmp_path / "flood" / "engine.yaml")
+
+    def found(*words):
+        code = run_command(["check", engine, "--json", *words])
+        return code, {one["code"]: one["message"] for one in json.loads(capsys.readouterr().out)}
+
+    assert not {"N501", "N504"} & set(found()[1])
+    code, notes = found("--notes")
+    assert code == 0
+    assert notes["N504"] == "1 point lacks asset.guarantee_level: `BX`"
+    whole = str(ROOT / "configs" / "packs" / "flood" / "engine.yaml")
+    assert run_command(["check", whole, "--notes", "--deny-warnings"]) == 0
 
 
 @pytest.mark.parametrize("name", ["mine", "demo"])
