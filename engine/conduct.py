@@ -13,6 +13,7 @@ A rule without any of these keywords, and without an act on a row, is told as it
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -216,11 +217,13 @@ class Conduct:
         else:
             told.revision += 1
         event = _event(told, grade, is_blind)
+        takes_off = told.grade > 0 and not told.why and bool(mark)
         previous, told.grade, told.is_blind = told.grade, grade, is_blind
         told.peak = max(told.peak, grade)
         # The last message of an episode still says whether it was muted.
         told.why = mark if grade or not told.why else told.why
-        yield self._record(row, course, previous, (event, EVENT_NAMES[event]))
+        told_now = self._record(row, course, previous, (event, EVENT_NAMES[event]))
+        yield replace(told_now, takes_off=takes_off)
         if grade == 0:
             told.why = ""
 

@@ -25,6 +25,7 @@ class Told:
     more        what was known when the latches changed last: evidence, coverage, reasons
     event       its name on the wire
     suppressed  why it is muted; empty where it is not
+    takes_off   with this message the warning goes off the board: those who show it must hear it
     is_demoted  the rule has used up its budget and goes on as a shadow
     began_ns    when the warning was raised
     """
@@ -34,6 +35,7 @@ class Told:
     event: str
     suppressed: str
     is_demoted: bool
+    takes_off: bool = field(default=False, kw_only=True)
     began_ns: int
 
 

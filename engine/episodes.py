@@ -129,6 +129,8 @@ class Episodes:
         branch = "warning"
         if told.suppressed:
             branch, body["suppressed"] = "muted", told.suppressed
+        if told.takes_off:
+            branch = "warning"
         if told.is_demoted or rule.mode == "shadow":
             branch, body["mode"] = "shadow", "shadow"
         return f"{branch}/{grade}/{rule.hazard}/{names.division}/{names.site}", body

@@ -182,3 +182,21 @@ def test_a_cap_lowers_what_is_told(cap):
     conduct = Conduct(RULE)
     told = [*conduct.inhibit(0, "dark", cap, 1 * NS), *conduct.take(change(2, 4), {})]
     assert [int(t.change["grade"]) for t in told] == [int(cap)]
+
+
+def test_the_message_that_takes_a_warning_off_the_board_is_heard_by_those_who_show_it():
+    conduct = Conduct(RULE)
+    record = change(2, 3)
+    record["ordinal"] = 1
+    told = [
+        *conduct.take(record, {}),
+        *conduct.shelve(0, Stay("shelved", 100 * NS), 5 * NS),
+        *conduct.take(change(6, 2), {}),
+        *conduct.take(change(7, 0), {}),
+    ]
+    assert [(t.event, bool(t.suppressed), t.takes_off) for t in told] == [
+        ("raised", False, False),
+        ("updated", True, True),
+        ("downgraded", True, False),
+        ("cleared", True, False),
+    ]
