@@ -23,6 +23,7 @@ from rules import expression as ex
 from rules.plan import RulePlan
 
 GRADES = 4
+ROWS_AT_ONCE = 16_384
 
 Ints = NDArray[np.int64]
 Rows = NDArray[np.intp]
@@ -79,9 +80,15 @@ def _candidates(rule: Latches, *, is_comparable: bool) -> Rows:
         return np.arange(line.size)
     enters = [grade.enter for plan in plans for grade in plan.grades if grade.enter is not None]
     bounds = [*enters, *(float(np.float32(enter)) for enter in enters)]
-    value = line["value"]
-    reaches = value >= min(bounds) if rule.plan.is_above else value <= max(bounds)
-    return np.flatnonzero(reaches | (line["phase"] != 0))
+    least, most = min(bounds), max(bounds)
+    found = []
+    # A megabyte at a time, so that the second look at a line finds it in the cache.
+    for start in range(0, line.size, ROWS_AT_ONCE):
+        part = line[start : start + ROWS_AT_ONCE]
+        value = part["value"]
+        reaches = value >= least if rule.plan.is_above else value <= most
+        found.append(np.flatnonzero(reaches | (part["phase"] != 0)) + start)
+    return np.concatenate(found) if found else np.arange(0)
 
 
 def _hold_back(rule: Latches, rows: Rows, since_ns: Ints) -> None:
