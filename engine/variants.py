@@ -6,6 +6,7 @@ leave some out.  A rule that has none of these is one variant that all rows shar
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from rules.units import Scale
 Ints = NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Variants:
     """The different plans of a rule, and the one of each row.
 
@@ -42,9 +43,9 @@ class Variants:
         """All rows are judged alike."""
         return len(self.plans) == 1 and not self.is_partial
 
-    @property
+    @cached_property
     def is_partial(self) -> bool:
-        """There are rows to which the rule does not apply."""
+        """There are rows to which the rule does not apply; asked at every frame, so found once."""
         return bool(np.any(self.of < 0))
 
     def plan_of(self, row: int) -> RulePlan:
