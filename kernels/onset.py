@@ -17,8 +17,9 @@ from kernels.jit import kernel, prefetch
 # As in kernels/stage.py: a kernel file imports no other.
 FOLDED = 0
 
-# As in kernels/stage.py.
+# As in kernels/stage.py, and in kernels/panes.py.
 AHEAD = 32
+SERIES_AHEAD = 4
 
 # The long-term average starts here instead of at 0, so that the ratio is always a number.
 LEAST = 1e-99
@@ -123,7 +124,13 @@ def stalta_series(
     outcome       uint8[n, m]   from stage.examine_series
     """
     pane_ns, slots = bank[b].pane_ns, bank[b].slots
-    for i in range(sensor.size):
+    first_place = (t0_ns + start * period_ns - 1) // pane_ns & (slots - 1)
+    last = np.uint64(sensor.size - 1)
+    for i in range(np.uint64(0), np.uint64(sensor.size)):
+        prefetch(card, sensor[min(i + np.uint64(2 * SERIES_AHEAD), last)])
+        coming = card[sensor[min(i + np.uint64(SERIES_AHEAD), last)]].row
+        prefetch(onset, coming)
+        prefetch(ratio, coming * slots + first_place)
         mine = card[sensor[i]]
         if mine.bank != b:
             continue
@@ -156,8 +163,9 @@ def step_run(line, t0_ns, period_ns, j, beyond, value, outcome, short_count, lon
     c_short, c_long = 1.0 / short_count, 1.0 / long_count
     rest_short, rest_long = 1.0 - c_short, 1.0 - c_long
     sta, lta, last_ns, seen = line.sta, line.lta, line.last_ns, line.seen
-    for i in range(j, beyond):
-        t = t0_ns + i * period_ns
+    t = t0_ns + (j - 1) * period_ns
+    for i in range(np.uint64(j), np.uint64(beyond)):
+        t += period_ns
         if outcome[i] == FOLDED and (seen == 0 or t > last_ns):
             if seen == 0 or t - last_ns > gap_ns:
                 sta, lta, seen = 0.0, LEAST, 0
