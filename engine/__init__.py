@@ -49,7 +49,8 @@ Around the walk:
                                                       operator_cli: asking
     What does a file mean, and what is wrong in it?   config, document, amounts, endpoints
     What is known before the first frame?             registry: csv_text, sensor_types; sorts
-    Do rules, models and catalogue fit together?      links: calendar_links, point_links; check
+    Do rules, models and catalogue fit together?      links: calendar_links, point_links,
+                                                      model_versions; check
     Do the tests of a pack hold?                      trying: trial, expecting, reasons;
                                                       scene: puppets
     What do the tests of a pack leave open?           coverage, generated, mutation

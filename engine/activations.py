@@ -27,6 +27,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from engine.calendars import ZONE_DEFAULT
 from engine.config import EngineConfig, ModelConfig
 from engine.errors import StoreError
 from engine.registry import FILES
@@ -35,7 +36,7 @@ from rules.pack import Pack
 
 FORMAT: Final = 1
 # The keys of engine.yaml that change what a reading means, as EngineConfig has them.
-JUDGING: Final = ("clock", "status", "shards", "silence_ns", "future_max_ns")
+JUDGING: Final = ("clock", "status", "shards", "silence_ns", "future_max_ns", "time_zone")
 MANIFEST: Final = "manifest.json"
 CATALOGUES: Final = "catalogues"
 HISTORY: Final = "history"
@@ -76,8 +77,8 @@ def describe(
     """
     described: dict[str, object] = {
         "format": FORMAT,
-        "config": {key: getattr(config, key) for key in JUDGING},
-        "models": [asdict(model) for model in config.models],
+        "config": _judging(config),
+        "models": [_without_default(asdict(model), "version", "") for model in config.models],
         "catalogue": catalogue_digest,
         "folders": [entry.is_dir() for entry in config.rules],
         "files": {place: hashlib.sha256(text).hexdigest() for place, text in texts.items()},
@@ -86,6 +87,17 @@ def describe(
     if since:
         described["since"] = since
     return json.dumps(described, sort_keys=True, ensure_ascii=False, indent=1).encode()
+
+
+def _judging(config: EngineConfig) -> dict[str, object]:
+    """The keys that change judging; a zone only where it is not what sets before it had."""
+    keys = {key: getattr(config, key) for key in JUDGING}
+    return _without_default(keys, "time_zone", ZONE_DEFAULT)
+
+
+def _without_default(described: dict[str, object], key: str, default: str) -> dict[str, object]:
+    """What was kept before a key existed keeps its digest, on which its folder is named."""
+    return {k: value for k, value in described.items() if k != key or value != default}
 
 
 def header_of(digest: str) -> bytes:
@@ -201,7 +213,7 @@ class Activations:
             catalogue=self.folder / CATALOGUES / described["catalogue"],
             rules=tuple(entries),
             models=tuple(_model(model) for model in described["models"]),
-            **described["config"],
+            **{"time_zone": ZONE_DEFAULT, **described["config"]},
         )
 
     def announce(self) -> None:

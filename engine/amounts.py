@@ -4,7 +4,7 @@
 nanoseconds, `256 KiB`, `64 MiB` become bytes. A number without a unit is refused.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Final
 
 from pydantic import BeforeValidator
@@ -58,6 +58,6 @@ Duration = Annotated[int, BeforeValidator(_duration)]
 Size = Annotated[int, BeforeValidator(_size)]
 
 
-def day_of(now_ns: int) -> str:
-    """The day that it is for people at this machine, as overrides write it: 2027-01-31."""
-    return datetime.fromtimestamp(now_ns // NS_PER_S, tz=UTC).astimezone().date().isoformat()
+def day_of(now_ns: int, zone: tzinfo) -> str:
+    """The day that it is in a time zone, as overrides write it: 2027-01-31."""
+    return datetime.fromtimestamp(now_ns // NS_PER_S, tz=UTC).astimezone(zone).date().isoformat()

@@ -6,7 +6,7 @@ once.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -217,6 +217,8 @@ def _assembled(
     today: str,
 ) -> Assembly:
     catalogue, stamp = catalogue_and_stamp
+    if catalogue.time_zone != config.time_zone:
+        catalogue = replace(catalogue, time_zone=config.time_zone)
     book, texts = book_and_texts
     book, since = in_force(book, today)
     models = {

@@ -1,7 +1,7 @@
 """Calendars: the season, the hour and named calendars, in the local time of the asset.
 
 Local time is that of the site's attribute `timezone`, a name such as `Asia/Urumqi` or an offset
-such as `+08:00`; without one it is UTC+8.
+such as `+08:00`; without one it is the engine's, `time_zone` of engine.yaml.
 
 `hour()` is the whole hour, 0 to 23.  `season()` is `spring` from March on, `summer` from June,
 `autumn` from September, `winter` from December; south of the equator half a year later.
@@ -75,6 +75,7 @@ class Calendars:
     zone   of each row, as its site's attribute says
     south  bool[s]  the site lies south of the equator
     named  the text of the attribute that holds a calendar, of each row
+    usual  the zone where a site has none
     """
 
     __slots__ = ("named", "south", "spans", "zone_of", "zones")
@@ -84,11 +85,13 @@ class Calendars:
         zone: Sequence[str | None],
         south: NDArray[np.bool_],
         named: Callable[[str], Sequence[str | None]],
+        *,
+        usual: str,
     ) -> None:
-        texts = [text if text and text.strip() else ZONE_DEFAULT for text in zone]
+        texts = [text if text and text.strip() else usual for text in zone]
         names = list(dict.fromkeys(texts))
         # `tocsin check` refuses a zone that is none with its cell; here it is the usual one.
-        self.zones = [_zone_or_default(name) for name in names]
+        self.zones = [_zone_or(name, usual) for name in names]
         self.zone_of = np.array([names.index(text) for text in texts], dtype=np.intp)
         self.south = south
         self.named = named
@@ -120,11 +123,11 @@ class Calendars:
         return self.spans[calendar]
 
 
-def _zone_or_default(text: str) -> tzinfo:
+def _zone_or(text: str, usual: str) -> tzinfo:
     try:
         return read_zone(text)
     except CalendarError:
-        return read_zone(ZONE_DEFAULT)
+        return read_zone(usual)
 
 
 def _spans_or_none(text: str | None) -> Spans | None:

@@ -16,6 +16,7 @@ import click
 from engine import config as configuration
 from engine import registry
 from engine.amounts import day_of
+from engine.calendars import ZONE_DEFAULT, CalendarError, read_zone
 from engine.config import EngineConfig
 from engine.errors import EXIT_FINDINGS, EXIT_OK, ConfigError, UsageError
 from engine.links import link_faults, read_model_feature
@@ -81,7 +82,7 @@ def check(
             message = f"there is no file or folder `{path}`"
             raise UsageError(message)
         _discover(path, found, is_named=True)
-    faults, bills = _examine(found, sets, day_of(time.time_ns()), notes=notes)
+    faults, bills = _examine(found, sets, time.time_ns(), notes=notes)
     errors = faults.errors()
     warnings = [fault for fault in faults.warnings() if fault.code not in LIVE_NOTES]
     titles = {**TITLES, **ENGINE_TITLES} if language == "zh" else None
@@ -148,7 +149,7 @@ def _is_config(path: Path) -> bool:
 
 
 def _examine(
-    found: Found, sets: Sequence[str], today: str, *, notes: bool
+    found: Found, sets: Sequence[str], now_ns: int, *, notes: bool
 ) -> tuple[Faults, list[str]]:
     """Look at everything once; what an engine.yaml names is not looked at a second time."""
     faults = Faults()
@@ -159,6 +160,7 @@ def _examine(
         faults.extend(wrong)
         if config is None:
             continue
+        today = _today(now_ns, config.time_zone)
         covered.add(config.catalogue.resolve())
         covered.update(entry.resolve() for entry in config.rules)
         catalogue, wrong = registry.examine(config.catalogue)
@@ -178,8 +180,16 @@ def _examine(
             faults.extend(registry.examine(path)[1])
     loose = [path for path in found.packs if covered.isdisjoint([path.resolve(), *_above(path)])]
     if loose:
-        faults.extend(rule_book.load(loose, today=today).faults)
+        faults.extend(rule_book.load(loose, today=_today(now_ns, ZONE_DEFAULT)).faults)
     return faults, bills
+
+
+def _today(now_ns: int, time_zone: str) -> str:
+    """The day in a zone; in the usual one where the zone is none, which is said elsewhere."""
+    try:
+        return day_of(now_ns, read_zone(time_zone))
+    except CalendarError:
+        return day_of(now_ns, read_zone(ZONE_DEFAULT))
 
 
 def _above(path: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from engine.amounts import KIB, MIB, Duration, Size
+from engine.calendars import ZONE_DEFAULT, CalendarError, read_zone
 from engine.document import Document, Loc, read_document, validate
 from engine.endpoints import endpoint_fault, http_fault
 from engine.errors import ConfigError
@@ -39,6 +40,7 @@ class ModelConfig:
     sites: tuple[str, ...]
     features: tuple[str, ...]
     limit: float
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class EngineConfig:
     watch: bool
     reload_tests: bool
     models: tuple[ModelConfig, ...]
+    time_zone: str
 
 
 def _typed(value: object) -> object:
@@ -99,6 +102,8 @@ class _Model(BaseModel):
     features: tuple[str, ...] = Field(min_length=1)
     # A value beyond this is no measurement of anything on this planet, whatever its unit.
     limit: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e9
+    # Rules may ask for it; a model without one satisfies none that does.
+    version: Annotated[str, Field(pattern=r"^\d+(\.\d+)*$")] | None = None
 
 
 class _File(BaseModel):
@@ -138,6 +143,8 @@ class _File(BaseModel):
     # Rules that break what their own author expects must not judge.
     reload_tests: bool = True
     models: tuple[_Model, ...] = ()
+    # Where the sites are: on a server the machine's own zone is often UTC.
+    time_zone: str = ZONE_DEFAULT
 
 
 def load(path: Path, sets: Sequence[str] = (), data: Path | None = None) -> EngineConfig:
@@ -223,9 +230,11 @@ def _config(written: _File, path: Path, data: Path | None) -> EngineConfig:
                 sites=model.sites,
                 features=model.features,
                 limit=model.limit,
+                version=model.version or "",
             )
             for model in written.models
         ),
+        time_zone=written.time_zone,
     )
 
 
@@ -257,6 +266,10 @@ def _meaning_faults(document: Document, written: _File, home: Path) -> list[Faul
         if not (home / entry).exists():
             text = f"there is no file or folder `{entry}`"
             say(("rules", index), "E613", text, "paths are relative to this file")
+    try:
+        read_zone(written.time_zone)
+    except CalendarError as error:
+        say(("time_zone",), "E747", str(error), "")
     names = [model.name for model in written.models]
     for index, name in enumerate(names):
         if name in names[:index]:

@@ -83,7 +83,9 @@ class Attributes:
         if self.known_calendars is None:
             sites, site = self.catalogue.sites, self.catalogue.sensors.site[self.sensor]
             zone = [sites.attributes[number].get("timezone") for number in site]
-            self.known_calendars = Calendars(zone, sites.lat[site] < 0, self._texts)
+            self.known_calendars = Calendars(
+                zone, sites.lat[site] < 0, self._texts, usual=self.catalogue.time_zone
+            )
         return self.known_calendars
 
     def _texts(self, name: str) -> list[str | None]:

@@ -315,7 +315,9 @@ class InstanceAttributes:
         if self.known_calendars is None:
             sites, home = self.catalogue.sites, self.instances.home
             zone = [sites.attributes[number].get("timezone") for number in home.tolist()]
-            self.known_calendars = Calendars(zone, sites.lat[home] < 0, self._named)
+            self.known_calendars = Calendars(
+                zone, sites.lat[home] < 0, self._named, usual=self.catalogue.time_zone
+            )
         return self.known_calendars
 
     def _named(self, name: str) -> list[str | None]:

@@ -17,6 +17,7 @@ from engine.calendar_links import calendar_faults
 from engine.config import EngineConfig, ModelConfig
 from engine.csv_text import read_sheet
 from engine.document import Document, read_document
+from engine.model_versions import version_faults
 from engine.nearest import did_you_mean
 from engine.point_links import point_link_faults
 from engine.registry import SENSOR_COLUMNS, SITE_COLUMNS, Catalogue
@@ -51,6 +52,7 @@ def link_faults(config: EngineConfig, catalogue: Catalogue, book: Book) -> list[
     for rule in book.rules:
         if rule.mode != "disabled":
             faults += rule_faults(rule, catalogue, config.catalogue, looked)
+            faults += version_faults(rule, config.models)
     # No day is asked here: an override that holds no longer must still be right.
     faults += point_link_faults(book, catalogue, "")
     return faults + model_faults(config, catalogue)

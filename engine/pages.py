@@ -108,6 +108,13 @@ CATALOGUE_PAGES: Final = {
         "`inhibits` works between rules that are judged in the same place: both on sensors or "
         "instances inside one site, or both over several sites. Clusters inhibit nothing.",
     ),
+    "E753": Page(
+        "Not the version of the model that a rule asks for",
+        "Thresholds on `anomaly` belong to the model they were found with; engine.yaml says its "
+        "`version`, and the rule's bounds must all hold.",
+        'models: [{name: habit, version: 2027.1, …}]  # the rule: version: ">=2026.10 <2027"',
+        "models: [{name: habit, version: 2026.11, …}]",
+    ),
     "E748": Page(
         "A test of a pack that fails",
         "Rules that contradict what their author expects do not go live; `reload_tests: false` "

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.amounts import duration_ns
+from engine.calendars import ZONE_DEFAULT
 from engine.csv_text import Sheet, read_sheet
 from engine.errors import ConfigError
 from engine.nearest import did_you_mean
@@ -90,7 +91,10 @@ class Sensors:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All that is known before the first frame; `digest` is the sha256 of the four files."""
+    """All that is known before the first frame; `digest` is the sha256 of the four files.
+
+    time_zone  of sites that name none; engine.yaml says it
+    """
 
     types: tuple[SensorType, ...]
     sites: Sites
@@ -99,6 +103,7 @@ class Catalogue:
     digest: str
     manifest_order: NDArray[np.int32]
     manifest_start: NDArray[np.int64]
+    time_zone: str = ZONE_DEFAULT
 
     def manifest(self, gateway: int) -> NDArray[np.int32]:
         """Return the catalogue's numbers of one gateway's sensors, in the order of its frames."""

@@ -20,6 +20,7 @@ from engine import segments
 from engine.activations import header_of
 from engine.amounts import day_of
 from engine.assembly import Assembly, assemble
+from engine.calendars import read_zone
 from engine.config import EngineConfig
 from engine.errors import ConfigError, DiskError, TocsinError
 from engine.meters import Meters
@@ -137,7 +138,7 @@ class Reloader:
         if wrong:
             raise ConfigError(wrong)
         self.config = config
-        found = assemble(config, today, today=day_of(time.time_ns()))
+        found = assemble(config, today, today=day_of(time.time_ns(), read_zone(config.time_zone)))
         if found.catalogue is not today.catalogue:
             text = "the catalogue has changed: gateways are told their sensors when they connect"
             place = Place(str(config.catalogue), 0, 0)

@@ -13,6 +13,7 @@ from engine import segments
 from engine.activations import HISTORY, Activations
 from engine.amounts import day_of
 from engine.assembly import Assembly, assemble
+from engine.calendars import read_zone
 from engine.clock import NEVER
 from engine.config import EngineConfig, unconnected
 from engine.config import load as load_config
@@ -160,7 +161,7 @@ class Sources:
         One shard: the number of shards changes nothing but speed, and here one is fastest.
         """
         config = replace(self._config(journal, tuple(rules) or self.rules), shards=1)
-        return assemble(config, today=_first_day(journal))
+        return assemble(config, today=_first_day(journal, config))
 
     def sets(self, journal: ClosedJournal) -> tuple[Assembly, Sets | None]:
         """The set that judges first, and those that followed, as the journal's folder kept them.
@@ -176,7 +177,7 @@ class Sources:
         config = load_config(self.config)
         shards = kept.shard_count(kept.entries[-1].digest)
         config = replace(config, shards=shards)
-        sets = KeptSets(kept, assemble(config, today=_first_day(journal)))
+        sets = KeptSets(kept, assemble(config, today=_first_day(journal, config)))
         return sets.active_at(journal.first_offset) or sets.today, sets
 
     def _config(self, journal: ClosedJournal, rules: tuple[Path, ...]) -> EngineConfig:
@@ -189,10 +190,11 @@ class Sources:
         return unconnected(self.catalogue, rules, clock=_clock_of(journal))
 
 
-def _first_day(journal: ClosedJournal) -> str:
+def _first_day(journal: ClosedJournal, config: EngineConfig) -> str:
     """The day on which a journal begins: what an engine would have asked, had it begun then."""
     first = next(journal.records(), None)
-    return "" if first is None else day_of(first.received_ns)
+    zone = read_zone(config.time_zone)
+    return "" if first is None else day_of(first.received_ns, zone)
 
 
 def _clock_of(journal: ClosedJournal) -> Literal["wall", "event"]:

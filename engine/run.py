@@ -18,6 +18,7 @@ from engine import dataflow, segments
 from engine.activations import Activations, header_of
 from engine.amounts import day_of
 from engine.assembly import Assembly, assemble
+from engine.calendars import read_zone
 from engine.config import EngineConfig
 from engine.config import load as load_config
 from engine.deadletters import DeadLetters, DeadLetterSettings
@@ -80,7 +81,7 @@ def run(
 
 def make_engine(config: EngineConfig, until_idle_s: float | None) -> Engine:
     """Open what the engine writes to; every fault of configuration, catalogue and rules first."""
-    assembly = assemble(config, today=day_of(time.time_ns()))
+    assembly = assemble(config, today=day_of(time.time_ns(), read_zone(config.time_zone)))
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     config.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     meters = Meters([sensor_type.name for sensor_type in assembly.catalogue.types])

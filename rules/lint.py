@@ -130,9 +130,9 @@ def _name_what_does_not_act(rule: Rule, fields: Fields, faults: Faults) -> None:
         remedy = f"each instance has a budget of its own: write `per: {rule.by[0]}`"
         found.append((fields.key_place("budget"), f"per: {rule.budget.per}", remedy))
     model = rule.model
-    if model is not None and (model.warmup_ns or model.max_age_ns or model.versions):
-        remedy = "the model of engine.yaml decides: name it, and no more"
-        found.append((fields.key_place("model"), "version, warmup, max_age", remedy))
+    if model is not None and (model.warmup_ns or model.max_age_ns):
+        remedy = "the model of engine.yaml decides: name it, and its `version`, and no more"
+        found.append((fields.key_place("model"), "warmup, max_age", remedy))
     if model is not None and model.on_absent == "ignore":
         remedy = "without a score `anomaly` is unknown: write `or_else(anomaly, 0)`"
         found.append((fields.key_place("model"), "on_absent: ignore", remedy))

@@ -157,7 +157,7 @@ class Cluster:
 class Model:
     """The model whose score is `anomaly`.
 
-    versions    bounds such as `>=2026.10 <2027`, empty for any
+    versions    bounds such as `>=2026.10 <2027`, empty for any; `place` is where they stand
     warmup_ns   how long a fresh model is unknown; None: as the model says
     max_age_ns  how old a score may be; None: as the model says
     on_absent   without a score: unknown, or as if the rule did not ask (`ignore`)
@@ -168,6 +168,7 @@ class Model:
     warmup_ns: int | None = None
     max_age_ns: int | None = None
     on_absent: Literal["unknown", "ignore"] = "unknown"
+    place: Place | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

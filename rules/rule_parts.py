@@ -263,6 +263,7 @@ def read_model(rule: Fields) -> Model | None:
         fields.duration("warmup"),
         fields.duration("max_age"),
         "ignore" if absent == "ignore" else "unknown",
+        versions.place if versions else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.activations import Activations, digest_in, header_of
+from engine.amounts import day_of
 from engine.assembly import Assembly, assemble, assemble_kept
+from engine.calendars import read_zone
 from engine.config import load
 from engine.definitions import definition
 from engine.errors import StoreError
@@ -193,3 +196,45 @@ def test_an_override_holds_until_its_last_day_and_judges_again_as_it_did(mine, t
         day = activations.day_of(one.digest)
         again = assemble_kept(kept_config, one.digest, [], today=day)
         assert len(again.book.rules[0].overrides) == len(one.book.rules[0].overrides)
+
+
+def test_a_kept_set_keeps_its_zone_and_sets_of_before_had_the_usual_one(mine, tmp_path):
+    """Nights and last days of a replay are those of then, though somebody moves the zone."""
+    activations = Activations(tmp_path / "activations", 0)
+    usual = keep(activations, mine)
+    assert b"time_zone" not in usual.manifest
+    with mine.open("a") as file:
+        file.write("time_zone: Asia/Tashkent\n")
+    moved = keep(activations, mine)
+    assert usual.digest != moved.digest
+    zones = [kept(activations, one, mine).catalogue.time_zone for one in (usual, moved)]
+    assert zones == ["+08:00", "Asia/Tashkent"]
+    lent = activations.configuration(usual.digest, moved.config)
+    assert assemble_kept(lent, usual.digest, [moved]).catalogue.time_zone == "+08:00"
+
+
+def test_a_kept_set_keeps_the_version_of_its_model_and_those_of_before_had_none(mine, tmp_path):
+    """A key that did not exist when a set was kept must not make that set another."""
+    activations = Activations(tmp_path / "activations", 0)
+    model = """
+models:
+  - {name: habit, detector: GaussianScorer, types: [methane], features: [mean(1m)]}
+"""
+    assert "models:" not in mine.read_text()
+    with mine.open("a") as file:
+        file.write(model)
+    without = keep(activations, mine)
+    assert b'"version": ""' not in without.manifest
+    mine.write_text(mine.read_text().replace("{name: habit,", "{name: habit, version: 2026.10,"))
+    versioned = keep(activations, mine)
+    again = [kept(activations, one, mine) for one in (without, versioned)]
+    assert [one.config.models[0].version for one in again] == ["", "2026.10"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"), [("+08:00", "2026-12-01"), ("UTC", "2026-11-30"), ("-05:00", "2026-11-30")]
+)
+def test_the_last_day_of_an_override_ends_at_midnight_of_the_zone(zone, day):
+    """A server in UTC must not lengthen what ends at midnight in China by eight hours."""
+    now = datetime(2026, 11, 30, 16, 0, tzinfo=UTC)
+    assert day_of(int(now.timestamp()) * 1_000_000_000, read_zone(zone)) == day

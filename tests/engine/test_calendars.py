@@ -1,14 +1,17 @@
 """Local time: hours that differ from site to site, seasons from pole to pole, named calendars."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from engine.calendars import CalendarError, Calendars, read_spans, read_zone
 from engine.features import Attributes
+from engine.instances import Edges, InstanceAttributes, Instances
 from rules import expression as ex
 from rules.errors import Place
 from tests.engine.plants import S, Sensor, catalogue_of, kind
@@ -25,7 +28,16 @@ def calendars(**texts: str | None) -> Calendars:
     """Four rows: the default, Urumqi time, Nepal's offset, Brisbane south of the equator."""
     zones = [None, "+06:00", "+05:45", "Australia/Brisbane"]
     south = np.array([False, False, False, True])
-    return Calendars(zones, south, lambda name: [texts.get(name), None, "", texts.get(name)])
+    return made_for("+08:00", zones, south, **texts)
+
+
+def made_for(
+    usual: str, zones: list[str | None], south: NDArray[np.bool_], **texts: str | None
+) -> Calendars:
+    def of(name: str) -> list[str | None]:
+        return [texts.get(name), None, "", texts.get(name)]
+
+    return Calendars(zones, south, of, usual=usual)
 
 
 def column(made: Calendars, name: str, time: str, calendar: str = "") -> list[object]:
@@ -36,6 +48,31 @@ def test_the_hour_is_that_of_the_asset():
     """A night rule for Kashgar must not run by the clock of Beijing."""
     assert column(calendars(), "hour", "2026-07-01T17:59:59") == [1, 23, 23, 3]
     assert column(calendars(), "hour", "2026-07-01T18:00:00") == [2, 0, 23, 4]
+
+
+def test_a_site_without_a_zone_goes_by_that_of_the_engine():
+    """An engine in Tashkent watches sites in Tashkent, whatever its author's zone was."""
+    zones = [None, "", "+08:00", "Asia/Nowhere"]
+    made = made_for("Asia/Tashkent", zones, np.zeros(4, np.bool_))
+    assert column(made, "hour", "2026-07-01T18:59:59") == [23, 23, 2, 23]
+    assert column(made, "hour", "2026-07-01T19:00:00") == [0, 0, 3, 0]
+
+
+@pytest.mark.parametrize(("zone", "hour"), [("+08:00", 13), ("Asia/Kathmandu", 10)])
+def test_the_zone_of_the_engine_reaches_sensors_and_instances(zone, hour):
+    """A night rule on a tank must not run by another clock than one on its sensors."""
+    sensors = [Sensor("a"), Sensor("b")]
+    catalogue = replace(catalogue_of([kind()], sensors), time_zone=zone)
+    for site in catalogue.sites.attributes:
+        site.pop("timezone", None)
+    node, now_ns = ex.Calendar("hour", "", NOWHERE), ns("2026-07-01T05:00:00")
+    rows = np.array([1])
+    attributes = Attributes(catalogue, np.arange(2, dtype=np.int32))
+    assert attributes.calendars.column(node, now_ns, rows) == [hour]
+    edges = Edges.of(np.array([0, 1]), np.array([0, 1]), 2)
+    shared = Instances(("t0", "t1"), catalogue.sensors.site[:2], edges, {})
+    instances = InstanceAttributes(shared, catalogue)
+    assert instances.calendars.column(node, now_ns, rows) == [hour]
 
 
 def test_seasons_are_turned_around_south_of_the_equator():

@@ -168,6 +168,16 @@ def test_what_rules_and_models_name_must_be_there(home, capsys, name, change, fo
     assert found in codes(home, capsys)
 
 
+def test_a_rule_asks_for_a_version_of_a_model_at_its_place(home, capsys):
+    """Who swaps a model hears of the rules that were tried with another."""
+    asked = PACK + '    model: {name: habit, version: ">=2026.10 <2027"}\n'
+    write(home, "packs/p.yaml", asked)
+    for version, found in (("2026.11", set()), ("2027.1", {("E753", "p.yaml", 13)})):
+        models = MODELS.replace("{name: habit,", f"{{name: habit, version: {version},")
+        write(home, "engine.yaml", ENGINE + models)
+        assert codes(home, capsys) == found
+
+
 def test_a_rule_of_a_type_without_sensors_is_a_warning(home, capsys):
     """The pack may be for other mines too."""
     unused = PACK.replace("methane", "unused").replace('"%"', "m").replace("asset.limit", "9")

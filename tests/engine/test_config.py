@@ -163,6 +163,8 @@ def test_a_model_is_reached_by_a_dotted_key(home):
         (("clock: wall", "clock: wall\nclock: event"), "E004"),
         (("clock: wall", "clock: &x wall"), "E007"),
         (("clock: wall", "clock: {a: b}"), "E603"),
+        (("clock: wall", "clock: wall\ntime_zone: Beijing"), "E747"),
+        (("clock: wall", "clock: wall\ntime_zone: +25:00"), "E747"),
     ],
 )
 def test_what_cannot_be_is_refused(home, change, code):

@@ -72,7 +72,9 @@ def test_a_graver_grade_that_waits_longer_lets_the_milder_be_seen(tmp_path: Path
         ("lateness: {allow: 1min, late: revise}", ["W408"]),
         ("lateness: {allow: 1min, late: drop}", []),
         ("model: {name: m, warmup: 24h}", ["W408"]),
-        ("model: {name: m, on_absent: unknown}", []),
+        ("model: {name: m, max_age: 1min}", ["W408"]),
+        ("model: {name: m, on_absent: ignore}", ["W408"]),
+        ('model: {name: m, version: ">=2026.10 <2027", on_absent: unknown}', []),
     ],
 )  # fmt: skip
 def test_what_could_hide_a_red_warning_is_asked_about(
