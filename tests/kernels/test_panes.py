@@ -218,6 +218,38 @@ def test_a_block_of_samples_folds_like_its_readings(
     np.testing.assert_array_equal(found[:, 1].max(0), np.nanmax(good, 1, initial=-np.inf))
 
 
+@given(
+    steps=st.integers(0, 200),
+    value=values(150),
+    shape=st.tuples(st.integers(1, PANE_NS), st.integers(0, 150), st.integers(0, 2**32 - 1)),
+)
+def test_good_samples_in_whole_steps_fold_like_their_readings(
+    steps: int, value: Array, shape: tuple[int, int, int]
+) -> None:
+    """Nearly all series are such; the sums of their times come from a formula."""
+    t0, cut, old = shape
+    for line in LINES:
+        bank, card = bank_of(line, slots=16), np.zeros(1, stage.CARD)
+        step = int(bank["step_ns"][0])
+        period, x = max(1, steps) * step, value.astype(line["first"])
+        time = t0 + np.arange(x.size) * period
+        one, other = aligned(16, line), aligned(16, line)
+        for lines in (one, other):
+            fold(lines, np.array([old % (PANE_NS // step)], "u4"), x[:1])
+        good = np.zeros((1, x.size), np.uint8)
+        moment = ((time - 1) % PANE_NS + 1) // step
+        slot = (time - 1) // PANE_NS % 16
+        panes.fold_points(one, slot, moment.astype(np.uint32), x, good[0])
+        low, high = np.empty(1), np.empty(1)
+        for start, stop in ((0, cut), (cut, x.size)):
+            panes.fold_series(
+                *(other, np.zeros(1, np.int32), t0, period, start, stop, x[None], good),
+                *(card, bank, low, high),
+            )
+        held = one["count"] > 0
+        assert one[held].tobytes() == other[held].tobytes()
+
+
 def test_only_the_rows_of_the_ranges_are_closed() -> None:
     """Sites close at different times; a slow one must keep its open panes."""
     bank = bank_of(panes.LINE64, slots=2)
