@@ -171,6 +171,17 @@ def assemble_kept(
     return made
 
 
+def assemble_lapsed(config: EngineConfig, before: Assembly, *, today: str) -> Assembly:
+    """A set that judges, without the overrides that hold no longer; else as it is kept.
+
+    config  of the kept set: what its files say now, nobody has asked to judge
+    """
+    book, texts = _read_book(config, today)
+    if book.errors:
+        raise ConfigError(book.errors)
+    return _assembled(config, (before.catalogue, before.stamp), (book, texts), before, today=today)
+
+
 def assembly_of(config: EngineConfig, catalogue: Catalogue, book: Book) -> Assembly:
     """A set that no files say, such as that of a test; ConfigError where it does not fit."""
     return _assembled(config, (catalogue, ()), (book, {}), None, today="")

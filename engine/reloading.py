@@ -19,13 +19,14 @@ import structlog
 from engine import segments
 from engine.activations import header_of
 from engine.amounts import day_of
-from engine.assembly import Assembly, assemble
+from engine.assembly import Assembly, assemble, assemble_lapsed
 from engine.calendars import read_zone
 from engine.config import EngineConfig
 from engine.errors import ConfigError, DiskError, TocsinError
 from engine.meters import Meters
 from engine.rule_sets import RuleSets
 from rules.errors import Fault, Place
+from rules.overriding import holds
 from rules.pack import Rule
 from rules.scenario import Scenario
 
@@ -34,6 +35,8 @@ LIVE_KEYS: Final = frozenset({"rules", "models", "status", "silence_ns", "future
 LIVE_SWITCHES: Final = frozenset({"watch", "reload_tests"})
 # The flow comes to the record in milliseconds, unless it plays a long tail of the journal.
 SWAP_PATIENCE_S: Final = 20.0
+# A disk that is full now is so for a while.
+RETRY_NS: Final = 60 * 1_000_000_000
 
 Ending = Literal["activated", "unchanged", "refused", "failed"]
 
@@ -88,6 +91,9 @@ class Reloader:
         self.config = sets.today.config
         self.last: Outcome | None = None
         self._busy = threading.Lock()
+        # The day and the set of which it is known that no override has ended.
+        self._looked = ("", "")
+        self._retry_ns = 0
 
     @property
     def is_busy(self) -> bool:
@@ -102,13 +108,41 @@ class Reloader:
         if not self._busy.acquire(blocking=waits):
             text = "another reload is running; ask again when it has ended"
             raise Busy(text)
+        return self._swap(asked_by, self._load)
+
+    def end_overrides(self, now_ns: int) -> Outcome | None:
+        """Have the rules that judge go on without overrides whose last day is over; None: none is.
+
+        The files are not asked: somebody may be editing them, and has not asked for a reload. Nor
+        are the tests of the packs, for what has ended must end. What fails is tried again in a
+        minute.
+        """
+        if now_ns < self._retry_ns:
+            return None
+        today = day_of(now_ns, read_zone(self.sets.today.config.time_zone))
+        if (today, self.sets.newest) == self._looked:
+            return None
+        with self._busy:
+            newest = self.sets.assembly(self.sets.newest)
+            overrides = (o for rule in newest.book.rules for o in rule.overrides)
+            if all(holds(override, today) for override in overrides):
+                self._looked = (today, newest.digest)
+                return None
+        self._busy.acquire()
+        self._retry_ns = now_ns + RETRY_NS
+        outcome = self._swap("midnight", lambda: self._lapsed(today))
+        self._retry_ns = 0 if outcome.is_good else self._retry_ns
+        return outcome
+
+    def _swap(self, asked_by: str, load: Callable[[], Assembly]) -> Outcome:
+        """Have another set judge, if it is good; whoever calls is busy, and is not afterwards."""
         began_ns, clock_ns = time.time_ns(), time.perf_counter_ns()
         found: Assembly | None = None
         ending: Ending = "activated"
         faults: tuple[Fault, ...] = ()
         reason, is_judging = "", True
         try:
-            found = self._load()
+            found = load()
             if found.digest == self.sets.newest:
                 ending = "unchanged"
             else:
@@ -148,6 +182,12 @@ class Reloader:
             if failed:
                 raise ConfigError(failed)
         return found
+
+    def _lapsed(self, today: str) -> Assembly:
+        """The set that judges, as it is kept, on another day."""
+        newest = self.sets.assembly(self.sets.newest)
+        config = self.sets.activations.configuration(newest.digest, newest.config)
+        return assemble_lapsed(config, newest, today=today)
 
     def _activate(self, found: Assembly) -> bool:
         """Keep a set, name it in the journal; True when it judges in every shard."""

@@ -134,7 +134,7 @@ def serve(engine: Engine) -> None:
         read_config=engine.read_config,
         write=engine.intake.write,
     )
-    watcher = Watcher(reloader)
+    watcher = Watcher(reloader, time.time_ns)
     engine.ask_reload = watcher.ask
     write, now_ns = engine.intake.write, time.time_ns
     reception = Reception(config.engine, engine.sets, reloader, write=write, now_ns=now_ns)

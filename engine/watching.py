@@ -1,12 +1,14 @@
 """Watching: a thread that reloads when somebody asks by a signal, or when watched files change.
 
+It also looks at the calendar: an override ends at the midnight after its last day.
+
 Files are looked at once a second by size, time of change and number.  What has changed is loaded
 when it has stayed the same for one more look: an editor may write a file in several goes, and a
 copy of a folder arrives file by file.  What was refused is not tried again until it changes.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -25,8 +27,9 @@ log = structlog.get_logger()
 class Watcher:
     """Reloads by itself, between `start` and `stop`."""
 
-    def __init__(self, reloader: Reloader) -> None:
+    def __init__(self, reloader: Reloader, now_ns: Callable[[], int]) -> None:
         self.reloader = reloader
+        self.now_ns = now_ns
         self._asked = threading.Event()
         self._ending = threading.Event()
         self._loaded = self._pending = look(reloader.config)
@@ -59,6 +62,7 @@ class Watcher:
                     self.reloader.reload("signal", waits=True)
                 elif self.reloader.config.watch:
                     self.look_again(look(self.reloader.config))
+                self.reloader.end_overrides(self.now_ns())
             except Exception:
                 # Nobody hears what a thread dies of, and the rules that judge go on.
                 log.exception("reload_failed")

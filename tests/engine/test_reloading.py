@@ -26,15 +26,21 @@ from tests.engine.plants import MINE
 class Loading:
     """A reloader whose journal is a list, and whose only shard swaps at once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, overrides: str = "") -> None:
         shutil.copytree(MINE.parent, folder / "mine")
         self.config = folder / "mine" / "engine.yaml"
         self.pack = folder / "mine" / "packs" / "coal-gas.yaml"
+        text = self.pack.read_text(encoding="utf-8")
+        at = text.index("    ladder:")
+        self.pack.write_text(text[:at] + overrides + text[at:], encoding="utf-8")
+        # Of no day: all overrides hold, whenever this runs.
         today = assemble(self.read())
         self.sets = RuleSets(Activations(folder / "activations", 0), today)
+        self.sets.activations.keep(today.manifest, today.texts, today.config.catalogue)
         self.sets.judges(0, today.digest)
         self.meters = Meters(["methane"])
         self.written: list[str | None] = []
+        self.has_written = threading.Event()
         self.error: JournalError | None = None
         self.reloader = Reloader(self.sets, self.meters, read_config=self.read, write=self.write)
 
@@ -49,6 +55,7 @@ class Loading:
         assert digest is not None
         assert self.sets.activations.has(digest), "named before it was kept"
         self.written.append(digest)
+        self.has_written.set()
         offset = 100 * len(self.written)
         self.sets.activated(offset, self.sets.assembly(digest))
         self.sets.judges(0, digest)
@@ -138,7 +145,7 @@ def test_a_second_reload_is_told_that_one_runs(loading):
 
 def test_a_file_is_loaded_once_it_has_settled(loading):
     """An editor writes in several goes; half a pack would be refused, and alarm somebody."""
-    watcher = Watcher(loading.reloader)
+    watcher = Watcher(loading.reloader, lambda: 0)
     watcher.look_again(look(loading.read()))
     assert loading.reloader.last is None
     loading.edit("red: 1.5}", "red: 1.45}")
@@ -187,3 +194,83 @@ def test_an_order_is_answered_when_it_is_durable_or_has_failed(tmp_path):
     with pytest.raises(JournalError, match="does not run"):
         orders.write(segments.RULES, b"", b"", lambda: False)
     journal.close()
+
+
+ENDING = """    overrides:
+      - {match: {site: s0}, set: {ladder.above: {blue: 0.45}}, reason: a fan, until: 2026-11-30}
+      - {match: {site: s1}, set: {ladder.above: {blue: 0.44}}, reason: a fan, until: 2026-12-05}
+"""
+DAY_NS = 86_400 * 1_000_000_000
+# 2026-12-01 00:00 in China, where the demo mine is.
+MIDNIGHT_NS = 1_796_054_400 * 1_000_000_000
+
+
+@pytest.fixture
+def ending(tmp_path: Path) -> Loading:
+    """A set with two overrides, which the start has kept."""
+    return Loading(tmp_path, ENDING)
+
+
+def override_count(loading: Loading) -> int:
+    return len(loading.sets.active.book.rules[0].overrides)
+
+
+def test_an_override_ends_at_the_midnight_after_its_last_day(ending):
+    """Whoever raised a threshold until today counts on it being back tomorrow."""
+    assert ending.reloader.end_overrides(MIDNIGHT_NS - 1) is None
+    assert override_count(ending) == 2
+    outcome = ending.reloader.end_overrides(MIDNIGHT_NS)
+    assert (outcome.ending, outcome.asked_by, outcome.is_judging) == ("activated", "midnight", True)
+    assert override_count(ending) == 1
+    # Once, and no record on days on which nothing ends.
+    for later_ns in (1, DAY_NS, 5 * DAY_NS - 1):
+        assert ending.reloader.end_overrides(MIDNIGHT_NS + later_ns) is None
+    assert ending.reloader.end_overrides(MIDNIGHT_NS + 5 * DAY_NS).ending == "activated"
+    assert override_count(ending) == 0
+    assert len(ending.written) == 2
+
+
+def test_a_running_engine_looks_at_the_calendar_by_itself(ending):
+    """Nobody is there at midnight."""
+    assert not ending.reloader.config.watch
+    watcher = Watcher(ending.reloader, lambda: MIDNIGHT_NS)
+    watcher.start()
+    assert ending.has_written.wait(30.0)
+    watcher.stop()
+    assert override_count(ending) == 1
+    assert ending.reloader.last is not None
+    assert ending.reloader.last.asked_by == "midnight"
+
+
+def test_what_ends_at_midnight_is_what_a_restart_and_a_replay_have(ending, tmp_path):
+    """Killed a second before or after midnight, and played again next year: the same rules."""
+    outcome = ending.reloader.end_overrides(MIDNIGHT_NS)
+    restarted = assemble(ending.read(), today="2026-12-01")
+    assert restarted.digest == outcome.digest == ending.sets.active.digest
+    assert restarted.plan.digest == ending.sets.active.plan.digest
+    assert ending.sets.active.catalogue is ending.sets.today.catalogue
+    again = RuleSets(Activations(tmp_path / "activations", 10**9), ending.sets.today)
+    replayed = again.assembly(outcome.digest)
+    assert replayed.plan.digest == restarted.plan.digest
+    assert ending.reloader.sets.activations.last == outcome.digest
+
+
+def test_midnight_does_not_load_what_nobody_has_asked_for(ending):
+    """An editor leaves half a file for the night; the override still ends, and nothing else."""
+    ending.edit("red: 1.5}", "red: 0.1}")
+    assert ending.reloader.end_overrides(MIDNIGHT_NS).ending == "activated"
+    assert override_count(ending) == 1
+    assert ending.sets.active.book.rules[0].overrides[0].until == "2026-12-05"
+    assert ending.reloader.reload("test").ending == "refused"
+    ending.edit("red: 0.1}", "red: 1.5}")
+
+
+def test_a_full_disk_at_midnight_is_tried_again_in_a_minute(ending):
+    ending.error = JournalFull("there is no room for the journal")
+    assert ending.reloader.end_overrides(MIDNIGHT_NS).ending == "failed"
+    assert override_count(ending) == 2
+    ending.error = None
+    minute_ns = 60 * 1_000_000_000
+    assert ending.reloader.end_overrides(MIDNIGHT_NS + minute_ns - 1) is None
+    assert ending.reloader.end_overrides(MIDNIGHT_NS + minute_ns).ending == "activated"
+    assert override_count(ending) == 1
